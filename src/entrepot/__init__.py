@@ -1,0 +1,61 @@
+"""Entrepôt: an open-economy laboratory.
+
+    import entrepot as ep
+
+    world = ep.load_world("world-2022")
+    scenario = ep.read_scenario("examples/opening.yaml")
+    result = ep.run(world, scenario)
+    result.regions.sort_values("welfare_pct")
+
+Importing is cheap: each name is loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "World": "entrepot.world.world",
+    "attach": "entrepot.world.world",
+    "aggregate": "entrepot.world.aggregate",
+    "load_world": "entrepot.world.shelf",
+    "Scenario": "entrepot.scenario.model",
+    "Change": "entrepot.scenario.model",
+    "Assumptions": "entrepot.scenario.model",
+    "read_scenario": "entrepot.scenario.read",
+    "run": "entrepot.results.run",
+    "Result": "entrepot.results.run",
+    "compare": "entrepot.results.compare",
+    "write_result": "entrepot.report.write",
+    "EntrepotError": "entrepot.core.errors",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from entrepot.core.errors import EntrepotError as EntrepotError
+    from entrepot.report.write import write_result as write_result
+    from entrepot.results.compare import compare as compare
+    from entrepot.results.run import Result as Result
+    from entrepot.results.run import run as run
+    from entrepot.scenario.model import Assumptions as Assumptions
+    from entrepot.scenario.model import Change as Change
+    from entrepot.scenario.model import Scenario as Scenario
+    from entrepot.scenario.read import read_scenario as read_scenario
+    from entrepot.world.aggregate import aggregate as aggregate
+    from entrepot.world.shelf import load_world as load_world
+    from entrepot.world.world import World as World
+    from entrepot.world.world import attach as attach
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'entrepot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,243 @@
+"""`entrepot`: run, compare, validate, world, scenario."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+# Small matrices gain nothing from many BLAS threads, and lose to their start-up.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+
+import typer
+from rich.console import Console
+
+from entrepot.core.errors import EntrepotError
+
+app = typer.Typer(
+    help="An open-economy laboratory: what happens when borders open, close or break.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+world_app = typer.Typer(help="World tables at hand.", no_args_is_help=True)
+app.add_typer(world_app, name="world")
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def main() -> None:
+    """Entry point: every deliberate failure is one clear line and its exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except EntrepotError as error:
+        _complain(str(error), type(error).__name__, error.exit_code, as_json)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        # Usage errors of the command-line library carry their own message and code 2.
+        if hasattr(error, "format_message"):
+            _complain(error.format_message(), "UsageError", 2, as_json)
+        raise
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, kind: str, code: int, as_json: bool) -> None:
+    if as_json:
+        text = json.dumps({"error": {"type": kind, "message": message, "exit_code": code}})
+    else:
+        text = f"entrepot: {message}"
+    print(text, file=sys.stderr)  # noqa: T201
+    sys.exit(code)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, allow_nan=False))  # noqa: T201
+
+
+def _console() -> Console:
+    """The terminal; wide enough for the tables when output is not a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+@app.command("run")
+def run_command(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a library scenario.")],
+    world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
+    tariffs: Annotated[
+        Path | None,
+        typer.Option(help="CSV of tariffs to attach: importer, exporter, sector, rate (fraction)."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask a scenario of a world, print the answer and write it to a folder."""
+    from entrepot.report.write import check_folder, write_result
+    from entrepot.results.run import run
+    from entrepot.scenario.read import read_scenario
+    from entrepot.world.shelf import load_world
+
+    question = read_scenario(scenario)
+    if out is not None:
+        check_folder(out)
+    table = load_world(world)
+    if tariffs is not None:
+        from entrepot.sources.tariffs import read_tariffs
+        from entrepot.world.world import attach
+
+        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes)
+        table = attach(
+            table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
+        )
+    result = run(table, question)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        from entrepot.report.terminal import print_result
+
+        print_result(_console(), result)
+        sys.stdout.flush()
+    if out is not None:
+        folder = write_result(result, out)
+        print(  # noqa: T201
+            f"Written to {folder}: open {folder / 'report.html'} in a browser.",
+            file=sys.stderr if as_json else sys.stdout,
+        )
+
+
+@app.command("compare")
+def compare_command(
+    first: Annotated[str, typer.Argument(help="A scenario, or a result folder.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    world: Annotated[str, typer.Option(help="World for scenarios given by file or name.")] = "world-2022",
+    as_json: JsonFlag = False,
+) -> None:
+    """Two answers side by side: who does better under which."""
+    from entrepot.results.compare import compare_inputs
+
+    comparison = compare_inputs(first, second, world)
+    if as_json:
+        _print_json(comparison.to_dict())
+    else:
+        from entrepot.report.comparison import print_comparison
+
+        print_comparison(_console(), comparison)
+
+
+@app.command("validate")
+def validate_command(
+    name: Annotated[str | None, typer.Argument(help="One validation; all of them when absent.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder holding the published data.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Recompute published tables and print computed beside published, cell by cell."""
+    from entrepot.validation import run_validations
+
+    reports = run_validations(name, data)
+    if as_json:
+        _print_json({"validations": [r.to_dict() for r in reports]})
+    else:
+        from entrepot.report.validation import print_validation
+
+        for report in reports:
+            print_validation(_console(), report)
+    if not all(r.passed for r in reports):
+        raise typer.Exit(1)
+
+
+@app.command("scenarios")
+def scenarios_command(as_json: JsonFlag = False) -> None:
+    """List the scenarios in the library."""
+    from entrepot.scenario.read import library, read_scenario
+
+    rows = [(name, read_scenario(name).why.strip()) for name in library()]
+    if as_json:
+        _print_json([{"name": n, "why": w} for n, w in rows])
+        return
+    from rich.table import Table
+
+    table = Table(header_style="dim", pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("why")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+@world_app.command("list")
+def world_list(as_json: JsonFlag = False) -> None:
+    """The worlds at hand."""
+    from entrepot.world.shelf import SHELF, got_path
+
+    rows = [
+        (r.name, "embedded" if r.embedded else "here" if got_path(r.name).exists() else "to get", r.summary)
+        for r in SHELF.values()
+    ]
+    if as_json:
+        _print_json([dict(zip(("name", "state", "summary"), row, strict=True)) for row in rows])
+        return
+    from rich.table import Table
+
+    table = Table(header_style="dim", pad_edge=False)
+    for column in ("name", "state", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
+
+
+@world_app.command("show")
+def world_show(
+    name: Annotated[str, typer.Argument(help="A world by name, or a world file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Labels, totals, identities, provenance and what is estimated in a world."""
+    from entrepot.report.world import print_world, world_dict
+    from entrepot.world.shelf import load_world
+
+    table = load_world(name)
+    if as_json:
+        _print_json(world_dict(table))
+    else:
+        print_world(_console(), table)
+
+
+@world_app.command("get")
+def world_get(
+    name: Annotated[str, typer.Argument(help="A world that is built on request.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Download a pinned package, check it, and build a world from it."""
+    from entrepot.world.shelf import get_world
+
+    path = get_world(name)
+    if as_json:
+        _print_json({"name": name, "path": str(path)})
+    else:
+        print(f"{name} is built: {path}")  # noqa: T201
+
+
+@app.command("version")
+def version_command() -> None:
+    """The version."""
+    import entrepot
+
+    print(entrepot.__version__)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

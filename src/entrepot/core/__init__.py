@@ -1,0 +1,1 @@
+"""Errors and labels: what everything else stands on."""

@@ -1,0 +1,84 @@
+"""What changes: the trade engine's own shock type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.core.errors import ScenarioError
+from entrepot.equilibrium.economy import Economy
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TradeShock:
+    """New levels of taxes and hats of everything else.
+
+    `t`, `x` (s, n, n): new tariffs and export taxes, ad-valorem fractions
+    above -1; `tau` (s, n, n) iceberg hat, positive; `embargo` (s, n, n) flows
+    forbidden; `A` (s, n) productivity hat; `L` (n,) labour endowment hat.
+    """
+
+    t: Array
+    x: Array
+    tau: Array
+    embargo: NDArray[np.bool_]
+    A: Array
+    L: Array
+
+    def __post_init__(self) -> None:
+        s, n = self.A.shape
+        shapes = dict.fromkeys(("t", "x", "tau", "embargo"), (s, n, n)) | {"L": (n,)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ScenarioError(
+                    f"the shock's {name} has shape {getattr(self, name).shape}; {shape} was expected."
+                )
+        for name in ("t", "x", "tau", "A", "L"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise ScenarioError(f"the shock's {name} holds values that are not finite.")
+        if (self.t <= -1).any() or (self.x <= -1).any():
+            raise ScenarioError("a tariff or export tax of -100 % or less leaves no positive price.")
+        if min(self.tau.min(), self.A.min(), self.L.min()) <= 0:
+            raise ScenarioError("trade-cost, productivity and labour changes must leave them positive.")
+
+    def kappa(self, economy: Economy, at: NDArray[np.intp] | None = None) -> Array:
+        """Hat of the delivered price at given unit cost: duties times iceberg.
+
+        (s, n, n), or the values at flat positions `at`.
+        """
+        arrays = (self.t, economy.t, self.x, economy.x, self.tau)
+        t1, t0, x1, x0, tau = (a if at is None else a.ravel()[at] for a in arrays)
+        return (1 + t1) / (1 + t0) * ((1 + x1) / (1 + x0)) * tau
+
+
+def no_shock(economy: Economy) -> TradeShock:
+    """The shock that changes nothing."""
+    s, n = economy.X.shape
+    return TradeShock(
+        t=economy.t,
+        x=economy.x,
+        tau=np.ones((s, n, n)),
+        embargo=np.zeros((s, n, n), bool),
+        A=np.ones((s, n)),
+        L=np.ones(n),
+    )
+
+
+def fraction(economy: Economy, shock: TradeShock, share: float) -> TradeShock:
+    """The given share of a shock, in logs (embargoes stay whole)."""
+
+    def between(old: Array, new: Array) -> Array:
+        return np.exp(share * np.log1p(new) + (1 - share) * np.log1p(old)) - 1
+
+    return TradeShock(
+        t=between(economy.t, shock.t),
+        x=between(economy.x, shock.x),
+        tau=shock.tau**share,
+        embargo=shock.embargo,
+        A=shock.A**share,
+        L=shock.L**share,
+    )

@@ -1,0 +1,221 @@
+"""A result in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from entrepot.equilibrium.welfare import SPLIT_TERMS
+from entrepot.results.run import Result
+from entrepot.results.tables import (
+    assumption_rows,
+    group_rows,
+    headline_rows,
+    limits,
+    region_rows,
+    sector_rows,
+)
+
+CLOSURES = {
+    "world_share": "trade deficits keep their share of world value added",
+    "proportional": "trade deficits move with each economy's value added, adjusted to sum to zero",
+    "balanced_first": "deficits are set to zero first; changes are from that balanced base",
+    "zero": "the shock and the end of all deficits come together",
+}
+
+
+def number(value: float | None, digits: int = 2, sign: bool = True) -> str:
+    """A figure for a table: thousands separated, sign shown, absent as a dot."""
+    if value is None:
+        return "."
+    value = 0.0 if abs(value) < 0.5 * 10**-digits else value
+    return f"{value:{'+' if sign else ''},.{digits}f}"
+
+
+def print_result(console: Console, result: Result) -> None:
+    """The whole answer, from the question to what it leaves out."""
+    world = result.base_world
+    scenario = result.scenario
+    console.rule(f"[bold]{escape(scenario.name)}[/bold]")
+    console.print(escape(scenario.why.strip()))
+    for change in scenario.changes:
+        amount = next(
+            (
+                f"{word}{a}"
+                for word, a in (
+                    ("to ", change.to),
+                    ("", _signed(change.by)),
+                    ("ad-valorem equivalent ", change.ad_valorem_equivalent),
+                )
+                if a is not None
+            ),
+            "",
+        )
+        sold = ", ".join(change.exporters)
+        bought = f" -> {', '.join(change.importers)}" if change.importers else ""
+        console.print(
+            f"  - {change.instrument} {amount}: {sold}{bought}; "
+            f"{', '.join(change.sectors)} ({escape(change.why)})",
+            highlight=False,
+        )
+    _facts(console, result)
+    rows = region_rows(result)
+    ranked = sorted(rows, key=lambda r: r["welfare_pct"], reverse=True)
+    console.print(_group_table(result))
+    few = len(ranked) <= 20
+    console.print(_region_table("All economies" if few else "Top ten by real income", ranked if few else ranked[:10]))
+    if not few:
+        console.print(_region_table("Bottom ten by real income", ranked[-10:]))
+    console.print(_split_table(result, rows))
+    console.print(_sector_table(result))
+    console.print(_headline_table(result))
+    console.print("[bold]What this answer leaves out[/bold]")
+    for line in limits(result):
+        console.print(f"  - {escape(line)}", highlight=False)
+    console.print(f"[dim]{escape(str(world.provenance.get('credit', '')))}[/dim]")
+
+
+def _signed(amount: Any) -> str | None:
+    return None if amount is None else (f"+{amount}" if amount.value > 0 else str(amount))
+
+
+def _facts(console: Console, result: Result) -> None:
+    world, solve, worst = result.base_world, result.solve, result.certificate.worst
+    given = assumption_rows(result)
+    measured = world.provenance.get("measured_error", {})
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    grid.add_row("Data", escape(f"{world.name}: {len(world.regions)} economies x {len(world.sectors)} sectors, {world.year}; {world.provenance.get('data', 'no source stated')}"))
+    for text in world.provenance.get("estimated", []):
+        grid.add_row("Estimated", escape(text))
+    if measured:
+        grid.add_row("Error of it", escape(str(measured.get("summary", ""))))
+    grid.add_row("Closure", f"{given['closure']}: {CLOSURES[given['closure']]}")
+    grid.add_row("Elasticities", escape(given["elasticities"]))
+    tariffs = given["tariffs"]
+    if given["tariffs_assumed"]:
+        tariffs = f"ASSUMED, not data: {tariffs}"
+    grid.add_row("Tariffs", escape(tariffs))
+    grid.add_row("Solve", f"{solve.status} in {solve.steps} steps, {solve.seconds:.2f} s; largest miss {solve.residual:.0e}")
+    grid.add_row("Certificate", escape(f"passed; worst equation: {worst.equation}, {worst.miss:.0e} at {worst.where}"))
+    console.print(grid)
+
+
+def _table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
+    for name, right in columns:
+        table.add_column(name, justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+def _group_table(result: Result) -> Table:
+    table = _table(
+        "Groups, summed (real income weighs by income)",
+        [("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
+         ("output %", True), ("exports %", True), ("imports %", True), ("gaining", True), ("not separate here", False)],
+    )  # fmt: skip
+    for row in group_rows(result):
+        absent = row["absent"]
+        if not row["present"]:
+            table.add_row(escape(row["label"]), *["."] * 7, f"all {len(absent)}")
+            continue
+        note = ""
+        if absent:
+            total = len(absent) + len(row["present"])
+            note = f"{len(absent)} of {total}: {' '.join(absent[:6])}{' ...' if len(absent) > 6 else ''}"
+        table.add_row(
+            escape(row["label"]),
+            number(row["welfare_pct"], 3),
+            number(row["welfare_musd"], 0),
+            number(row["real_wage_pct"], 3),
+            number(row["output_pct"]),
+            number(row["exports_pct"]),
+            number(row["imports_pct"]),
+            f"{row['gaining']} of {len(row['present'])}",
+            note,
+        )
+    return table
+
+
+def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
+    table = _table(
+        title,
+        [("", False), ("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
+         ("price level %", True), ("output %", True), ("exports %", True), ("imports %", True)],
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row["region"],
+            escape(row["name"]),
+            number(row["welfare_pct"], 3),
+            number(row["welfare_musd"], 0),
+            number(row["real_wage_pct"], 3),
+            number(row["price_level_pct"]),
+            number(row["output_pct"]),
+            number(row["exports_pct"]),
+            number(row["imports_pct"]),
+        )
+    return table
+
+
+def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
+    terms = [t for t in SPLIT_TERMS if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+    table = _table(
+        "Why: real income by cause, % of base income (largest movers; linear terms plus the rest)",
+        [("", False), ("real income", True), *((t.replace("_", " "), True) for t in terms)],
+    )
+    for row in sorted(rows, key=lambda r: -abs(r["welfare_pct"]))[:10]:
+        table.add_row(
+            f"{row['region']} {row['name']}",
+            number(row["welfare_pct"], 3),
+            *(number(row[f"{t}_pct"], 3) for t in terms),
+        )
+    return table
+
+
+def _sector_table(result: Result) -> Table:
+    table = _table(
+        "Sectors that move most (by world trade volume)",
+        [("", False), ("", False), ("output %", True), ("trade %", True), ("price %", True),
+         ("most gained", True), ("million USD", True), ("most lost", True), ("million USD", True)],
+    )  # fmt: skip
+    rows = sector_rows(result)
+    for row in sorted(rows, key=lambda r: -abs(r["trade_pct"] or 0))[:10]:
+        table.add_row(
+            row["sector"],
+            escape(row["name"]),
+            number(row["output_pct"]),
+            number(row["trade_pct"]),
+            number(row["price_pct"]),
+            f"{row['most_gained']} {number(row['most_gained_pct'], 1)}%",
+            number(row["most_gained_musd"], 0),
+            f"{row['most_lost']} {number(row['most_lost_pct'], 1)}%",
+            number(row["most_lost_musd"], 0),
+        )
+    return table
+
+
+def _headline_table(result: Result) -> Table:
+    rows = headline_rows(result)
+    keys = [k for k in ("world_pct", "members_pct", "others_pct") if any(k in r for r in rows)]
+    table = _table(
+        "The headline under each elasticity set: real income %",
+        [("", False), *((k.removesuffix("_pct"), True) for k in keys), ("gaining", True), ("same sign", True)],
+    )
+    total = len(result.base_world.regions)
+    for row in rows:
+        if row["reason"]:
+            table.add_row(escape(row["elasticities"]), *["."] * len(keys), ".", escape(row["reason"][:80]))
+            continue
+        table.add_row(
+            escape(row["elasticities"]),
+            *(number(row.get(k), 3) for k in keys),
+            str(row["gaining"]),
+            f"{row['same_sign']} of {total}",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""One verb, `run`, and what it returns."""

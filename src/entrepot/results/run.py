@@ -1,0 +1,263 @@
+"""`run(world, scenario)`: the one verb."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.catalogues.elasticities import STANDARD, elasticity_sets
+from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError
+from entrepot.equilibrium.counterfactual import counterfactual_world
+from entrepot.equilibrium.economy import Economy, calibrate
+from entrepot.equilibrium.outcome import (
+    Certificate,
+    State,
+    base_state,
+    certify,
+    new_state,
+    require_certified,
+)
+from entrepot.equilibrium.shock import TradeShock, no_shock
+from entrepot.equilibrium.solve import Solution, solve
+from entrepot.equilibrium.welfare import (
+    TradeShift,
+    Welfare,
+    trade_shift,
+    welfare,
+    welfare_split,
+)
+from entrepot.scenario.lower import Lowered, lower, theta_for
+from entrepot.scenario.model import Assumptions, Scenario
+from entrepot.scenario.select import GroupUse, group_use
+from entrepot.world.world import World
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Solve:
+    """How the solve ended."""
+
+    status: str
+    residual: float
+    steps: int
+    seconds: float
+    route: str
+
+
+@dataclass(frozen=True, eq=False)
+class Headline:
+    """Real income by region in per cent under one elasticity set, or why there is none."""
+
+    elasticities: str
+    welfare_pct: Array | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The answer: base and new equilibrium, how it was found and checked, and its limits.
+
+    Never partial: an uncertified solve raises instead. `base` is the state
+    results are reported against (the balanced one under `balanced_first`).
+    """
+
+    scenario: Scenario
+    lowered: Lowered
+    economy: Economy
+    base: State
+    state: State
+    solve: Solve
+    certificate: Certificate
+    welfare: Welfare
+    split: dict[str, Array]
+    shift: TradeShift
+    headlines: tuple[Headline, ...]
+    deficit_part: Array | None
+    tolerance: float
+
+    @property
+    def base_world(self) -> World:
+        """The world the question was asked of (sectors merged and baseline attached, if so stated)."""
+        return self.lowered.world
+
+    @cached_property
+    def world(self) -> World:
+        """The counterfactual World, balanced: every measure can be taken before and after."""
+        return counterfactual_world(
+            self.lowered.world,
+            self.economy,
+            self.state,
+            {"scenario": self.scenario.name, "base": self.lowered.world.content_hash},
+        )
+
+    @cached_property
+    def groups(self) -> dict[str, GroupUse]:
+        """Groups the scenario used, and the least-developed, as resolved in this world."""
+        return self.lowered.groups | {"least_developed": group_use(self.base_world, "least_developed")}
+
+    @property
+    def regions(self) -> Any:
+        """Region table as a pandas DataFrame (`results.tables.region_rows`)."""
+        import pandas as pd
+
+        from entrepot.results.tables import region_rows
+
+        return pd.DataFrame(region_rows(self)).set_index("region")
+
+    @property
+    def sectors(self) -> Any:
+        """Sector table as a pandas DataFrame (`results.tables.sector_rows`)."""
+        import pandas as pd
+
+        from entrepot.results.tables import sector_rows
+
+        return pd.DataFrame(sector_rows(self)).set_index("sector")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The machine face: plain data, the object that `entrepot run --json` prints."""
+        from entrepot.results.tables import result_dict
+
+        return result_dict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """One economy solved for one shock and closure."""
+
+    economy: Economy
+    base: State
+    state: State
+    solution: Solution
+    certificate: Certificate
+    deficit_part: Array | None
+
+
+def run(
+    world: World,
+    scenario: Scenario,
+    horizon: Literal["years"] = "years",
+    assumptions: Assumptions | None = None,
+    *,
+    headlines: bool = True,
+    tolerance: float = 1e-9,
+) -> Result:
+    """Ask a scenario of a world.
+
+    Parameters
+    ----------
+    horizon : `years`, the trade equilibrium (the only horizon there is so far).
+    assumptions : replace the scenario's own.
+    headlines : also solve under the other standard elasticity set.
+    tolerance : largest miss of any equation, relative, for the solver to stop.
+
+    Raises WorldError or ScenarioError for a question that cannot be put,
+    InfeasibleError or NotConvergedError when there is no certified answer.
+    """
+    if horizon != "years":
+        raise ScenarioError(f"there is no horizon {horizon!r}; the trade equilibrium is 'years'.")
+    if assumptions is not None:
+        scenario = scenario.model_copy(update={"assumptions": assumptions})
+    began = time.perf_counter()
+    lowered = lower(scenario, world)
+    given = scenario.assumptions
+    economy = calibrate(
+        lowered.world, lowered.theta, taxes=given.taxes, inventories=given.inventories
+    )
+    try:
+        solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
+    except InfeasibleError as error:
+        raise InfeasibleError(f"{scenario.name} on {world.name}: {error}") from None
+    seconds = time.perf_counter() - began
+    answer = welfare(solved.economy, solved.base, solved.state)
+    heads = [Headline(lowered.theta_name, 100 * (answer.real_income - 1))]
+    if headlines:
+        heads += _other_headlines(scenario, lowered, tolerance)
+    return Result(
+        scenario=scenario,
+        lowered=lowered,
+        economy=solved.economy,
+        base=solved.base,
+        state=solved.state,
+        solve=Solve(
+            solved.solution.outcome.value,
+            solved.solution.residual,
+            solved.solution.steps,
+            seconds,
+            solved.solution.route,
+        ),
+        certificate=solved.certificate,
+        welfare=answer,
+        split=welfare_split(solved.economy, lowered.shock, solved.base, solved.state),
+        shift=trade_shift(lowered.shock, solved.economy, solved.base, solved.state),
+        headlines=tuple(heads),
+        deficit_part=solved.deficit_part,
+        tolerance=tolerance,
+    )
+
+
+def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
+    """Solve under a closure of `Assumptions.closure` and certify; see DESIGN, section 4."""
+    deficit_part = None
+    if closure == "balanced_first":
+        economy = balanced(economy, tolerance)
+    mode: Literal["world_share", "proportional", "none"] = "world_share"
+    if closure == "proportional":
+        mode = "proportional"
+    elif closure in ("zero", "balanced_first"):
+        mode = "none"
+    base = base_state(economy)
+    if closure == "zero":
+        still = no_shock(economy)
+        alone = new_state(economy, still, solve(economy, still, closure="none", tol=tolerance))
+        deficit_part = welfare(economy, base, alone).real_income - 1
+    solution = solve(economy, shock, closure=mode, tol=tolerance)
+    state = new_state(economy, shock, solution)
+    certificate = certify(economy, shock, state, tolerance=max(100 * tolerance, 1e-12))
+    require_certified(certificate)
+    return Solved(economy, base, state, solution, certificate, deficit_part)
+
+
+def balanced(economy: Economy, tolerance: float) -> Economy:
+    """The economy with deficits set to zero and the base re-solved (Caliendo & Parro 2015)."""
+    still = no_shock(economy)
+    solution = solve(economy, still, closure="none", tol=tolerance / 10)
+    state = new_state(economy, still, solution)
+    require_certified(certify(economy, still, state, tolerance=max(100 * tolerance, 1e-12)))
+    return replace(
+        economy,
+        pi=state.pi,
+        X=state.X,
+        I=state.I,
+        V=state.V,
+        D=state.D,
+        inventories=economy.inventories * state.c[:, :, None],
+        base_gap=0.0,
+    )
+
+
+def _other_headlines(scenario: Scenario, lowered: Lowered, tolerance: float) -> list[Headline]:
+    """Real income under the standard elasticity sets that the scenario does not use itself."""
+    out = []
+    given = scenario.assumptions
+    for name in STANDARD:
+        if name == given.elasticities:
+            continue
+        label = f"{name} ({elasticity_sets()[name]['label']})"
+        try:
+            theta, label = theta_for(name, lowered.world)
+            economy = calibrate(
+                lowered.world, theta, taxes=given.taxes, inventories=given.inventories
+            )
+            solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
+        except EntrepotError as error:
+            out.append(Headline(label, None, str(error)))
+            continue
+        hat = welfare(solved.economy, solved.base, solved.state).real_income
+        out.append(Headline(label, 100 * (hat - 1)))
+    return out

@@ -1,0 +1,301 @@
+"""Results as plain rows: what terminal, files, JSON and page all read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.catalogues import economy_names
+
+if TYPE_CHECKING:
+    from entrepot.results.run import Result
+
+Array = NDArray[np.float64]
+
+UNITS = {
+    "welfare_pct": "real income, per cent of base (equivalent variation)",
+    "welfare_musd": "equivalent variation, million USD of the base year",
+    "welfare_without_transfer_pct": "real income without the trade-deficit transfer, per cent",
+    "real_wage_pct": "real wage, per cent",
+    "price_level_pct": "final-use price index relative to world value added, per cent",
+    "output_pct": "volume of output at base prices, per cent",
+    "exports_pct": "volume of exports at base border prices, per cent",
+    "imports_pct": "volume of imports at base border prices, per cent",
+    "terms_of_trade_pct": "welfare split: terms of trade, per cent of base income",
+    "volume_of_trade_pct": "welfare split: volume of trade, per cent of base income",
+    "trade_cost_pct": "welfare split: delivery costs saved, per cent of base income",
+    "technology_pct": "welfare split: technology, per cent of base income",
+    "endowment_pct": "welfare split: endowment, per cent of base income",
+    "transfer_pct": "welfare split: change in the trade deficit, per cent of base income",
+    "product_tax_pct": "welfare split: product taxes on inputs, per cent of base income",
+    "higher_order_pct": "welfare split: exact change less the linear terms, per cent",
+    "deficit_part_pct": "of which from setting the trade deficit to zero, per cent",
+    "trade_creation_musd": "trade creation, million USD at base border prices",
+    "trade_diversion_musd": "trade diversion, million USD at base border prices",
+    "tariff_revenue_musd": "tariff revenue, million USD relative to world value added",
+    "income_musd": "base income (final use), million USD",
+}
+
+LIMITS = (
+    "One kind of labour, fully employed and free to move between sectors: no unemployment, no "
+    "adjustment cost, no distribution within an economy.",
+    "A comparison of two equilibria: no path between them, no capital accumulation, no growth "
+    "effects.",
+    "Perfect competition and constant returns; sourcing by sector, the same mix for every user.",
+)
+
+
+def pct(hat: Array) -> Array:
+    """Hat to per cent change."""
+    return 100 * (hat - 1)
+
+
+def _ratio(new: Array, old: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(old > 0, new / old, np.nan)
+
+
+def volumes(result: Result) -> dict[str, tuple[Array, Array]]:
+    """Base and new volumes at base prices, million USD: output (s, n), exports and imports (s, n)."""
+    base, new = result.base, result.state
+    price = new.c[:, :, None] / base.c[:, :, None] * (1 + new.x) / (1 + base.x)
+    price = price * new.tau / base.tau
+    before, after = base.border.copy(), new.border / price
+    for flows in (before, after):
+        np.einsum("rdd->rd", flows)[...] = 0
+    output = new.Y / (new.c / base.c)
+    return {
+        "output": (base.Y, output),
+        "exports": (before.sum(2), after.sum(2)),
+        "imports": (before.sum(1), after.sum(1)),
+        "flows": (before, after),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Floats as JSON can hold them: not-a-number becomes None (absent)."""
+    value = float(value)
+    return value if np.isfinite(value) else None
+
+
+def region_rows(result: Result) -> list[dict[str, Any]]:
+    """One row a region; columns as in `UNITS`, absent values None."""
+    world, vol = result.base_world, volumes(result)
+    names = economy_names(world.regions) | dict(world.region_names)
+    w = result.welfare
+    columns: dict[str, Array] = {
+        "welfare_pct": pct(w.real_income),
+        "welfare_musd": (w.real_income - 1) * result.base.I,
+        "welfare_without_transfer_pct": pct(w.without_transfer),
+        "real_wage_pct": pct(w.real_wage),
+        "price_level_pct": pct(w.price),
+    }
+    for key in ("output", "exports", "imports"):
+        before, after = vol[key]
+        columns[f"{key}_pct"] = pct(_ratio(after.sum(0), before.sum(0)))
+    for term, values in result.split.items():
+        columns[f"{term}_pct"] = 100 * values
+    if result.deficit_part is not None:
+        columns["deficit_part_pct"] = 100 * result.deficit_part
+    columns["trade_creation_musd"] = result.shift.creation
+    columns["trade_diversion_musd"] = result.shift.diversion
+    columns["tariff_revenue_musd"] = result.state.tariff_revenue
+    columns["income_musd"] = result.base.I
+    return [
+        {"region": code, "name": names[code]}
+        | {key: _plain(values[i]) for key, values in columns.items()}
+        for i, code in enumerate(world.regions)
+    ]
+
+
+def sector_rows(result: Result) -> list[dict[str, Any]]:
+    """One row a sector: world output, trade and price, and who moves most."""
+    world, vol = result.base_world, volumes(result)
+    change = pct(_ratio(vol["output"][1], vol["output"][0]))
+    shift = vol["output"][1] - vol["output"][0]
+    weight = result.base.Y / np.maximum(result.base.Y.sum(1, keepdims=True), 1e-300)
+    price = 100 * (weight * (result.state.c / result.base.c - 1)).sum(1)
+    rows = []
+    for k, sector in enumerate(world.sectors):
+        up, down = int(np.argmax(shift[k])), int(np.argmin(shift[k]))
+        before, after = (v[k].sum() for v in vol["exports"])
+        rows.append(
+            {
+                "sector": sector.code,
+                "name": sector.name,
+                "output_musd": _plain(result.base.Y[k].sum()),
+                "output_pct": _plain(pct(_ratio(vol["output"][1][k].sum(), result.base.Y[k].sum()))),
+                "trade_musd": _plain(before),
+                "trade_pct": _plain(pct(_ratio(after, before))),
+                "price_pct": _plain(price[k]),
+                "theta": float(result.economy.theta[k]),
+                "most_gained": world.regions[up],
+                "most_gained_musd": _plain(shift[k, up]),
+                "most_gained_pct": _plain(change[k, up]),
+                "most_lost": world.regions[down],
+                "most_lost_musd": _plain(shift[k, down]),
+                "most_lost_pct": _plain(change[k, down]),
+            }
+        )
+    return rows
+
+
+def group_rows(result: Result) -> list[dict[str, Any]]:
+    """World, members, others, least-developed and the groups used, each summed.
+
+    Real income weighs by base income (the sum of equivalent variations over
+    the sum of incomes); volumes are sums at base prices. Trade among members
+    counts. `absent` are members not separate in this world.
+    """
+    world = result.base_world
+    every = np.ones(len(world.regions), bool)
+    rows = [_group_row(result, "world", "World", every, ())]
+    named = result.lowered.named
+    if named.any() and not named.all():
+        rows.append(_group_row(result, "members", "Economies named", named, ()))
+        rows.append(_group_row(result, "others", "All others", ~named, ()))
+    for name, group in result.groups.items():
+        mask = np.isin(world.regions, group.present)
+        label = f"{group.label}"
+        if mask.any():
+            rows.append(_group_row(result, name, label, mask, group.absent))
+        else:
+            rows.append({"group": name, "label": label, "present": [], "absent": list(group.absent)})
+    return rows
+
+
+def _group_row(
+    result: Result, key: str, label: str, mask: NDArray[np.bool_], absent: Sequence[str]
+) -> dict[str, Any]:
+    vol = volumes(result)
+    gain = ((result.welfare.real_income - 1) * result.base.I)[mask].sum()
+    wage = (result.welfare.real_wage - 1)[mask] @ result.base.V[mask] / result.base.V[mask].sum()
+    row = {
+        "group": key,
+        "label": label,
+        "present": [r for r, here in zip(result.base_world.regions, mask, strict=True) if here],
+        "absent": list(absent),
+        "welfare_pct": _plain(100 * gain / result.base.I[mask].sum()),
+        "welfare_musd": _plain(gain),
+        "real_wage_pct": _plain(100 * wage),
+        "gaining": int((result.welfare.real_income[mask] > 1).sum()),
+    }
+    for name in ("output", "exports", "imports"):
+        before, after = (v[:, mask].sum() for v in vol[name])
+        row[f"{name}_pct"] = _plain(pct(_ratio(after, before)))
+    return row
+
+
+def limits(result: Result) -> list[str]:
+    """What the answer leaves out, in sentences."""
+    lines = list(LIMITS)
+    world = result.base_world
+    estimated = world.provenance.get("estimated", [])
+    if world.provenance.get("notes"):
+        lines += [str(note) for note in world.provenance["notes"]]
+    lines += [f"Estimated, not observed: {text}" for text in estimated]
+    if result.lowered.tariff_source == "none":
+        lines.append("No tariffs are attached: changes in trade costs earn and lose no revenue.")
+    lines += [note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)]
+    return lines
+
+
+def provenance(result: Result) -> dict[str, Any]:
+    """Everything needed to get the same numbers again."""
+    import entrepot
+
+    world = result.base_world
+    text = json.dumps(result.scenario.model_dump(mode="json"), sort_keys=True)
+    return {
+        "entrepot": entrepot.__version__,
+        "numpy": np.__version__,
+        "world": world.name,
+        "world_sha256": world.content_hash,
+        "world_data": dict(world.provenance),
+        "scenario_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "tariffs": result.lowered.tariff_source,
+        "elasticities": result.lowered.theta_name,
+        "theta": dict(zip(world.sector_codes, result.economy.theta.tolist(), strict=True)),
+        "tolerance": result.tolerance,
+        "groups": {
+            name: {
+                "as_of": g.as_of,
+                "source": g.source,
+                "present": list(g.present),
+                "absent": list(g.absent),
+            }
+            for name, g in result.groups.items()
+        },
+    }
+
+
+def assumption_rows(result: Result) -> dict[str, Any]:
+    """The assumptions in force, as data."""
+    given = result.scenario.assumptions
+    return {
+        "closure": given.closure,
+        "elasticities": result.lowered.theta_name,
+        "tariffs": result.lowered.tariff_source,
+        "tariffs_assumed": result.lowered.tariffs_assumed,
+        "taxes": given.taxes,
+        "inventories": given.inventories,
+        "notes": [*result.economy.notes, *result.lowered.notes],
+    }
+
+
+def headline_rows(result: Result) -> list[dict[str, Any]]:
+    """Real income under each elasticity set: world, members and others, and how signs agree."""
+    named = result.lowered.named
+    masks = {"world": np.ones_like(named), "members": named, "others": ~named}
+    rows = []
+    first = result.headlines[0].welfare_pct
+    for head in result.headlines:
+        row: dict[str, Any] = {"elasticities": head.elasticities, "reason": head.reason}
+        if head.welfare_pct is not None and first is not None:
+            for key, mask in masks.items():
+                if mask.any():
+                    income = result.base.I[mask]
+                    row[f"{key}_pct"] = _plain(head.welfare_pct[mask] @ income / income.sum())
+            row["gaining"] = int((head.welfare_pct > 0).sum())
+            row["same_sign"] = int((np.sign(head.welfare_pct) == np.sign(first)).sum())
+        rows.append(row)
+    return rows
+
+
+def result_dict(result: Result) -> dict[str, Any]:
+    """The whole answer as one JSON object."""
+    world = result.base_world
+    return {
+        "world": {
+            "name": world.name,
+            "year": world.year,
+            "regions": len(world.regions),
+            "sectors": len(world.sectors),
+            "sha256": world.content_hash,
+        },
+        "scenario": result.scenario.model_dump(mode="json", exclude_none=True),
+        "solve": {
+            "status": result.solve.status,
+            "residual": result.solve.residual,
+            "steps": result.solve.steps,
+            "seconds": result.solve.seconds,
+            "route": result.solve.route,
+            "certificate": [
+                {"equation": c.equation, "miss": c.miss, "where": c.where}
+                for c in result.certificate.checks
+            ],
+        },
+        "groups": group_rows(result),
+        "regions": region_rows(result),
+        "sectors": sector_rows(result),
+        "headlines": headline_rows(result),
+        "units": UNITS,
+        "assumptions": assumption_rows(result),
+        "limits": limits(result),
+        "provenance": provenance(result),
+    }

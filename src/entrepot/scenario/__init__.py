@@ -1,0 +1,1 @@
+"""Scenarios as data, and the one translator from scenario and world to a shock."""

@@ -1,0 +1,299 @@
+"""Scenario x World -> shock: the only translator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.catalogues.elasticities import elasticities, elasticity_sets
+from entrepot.core.errors import ScenarioError
+from entrepot.core.labels import some
+from entrepot.equilibrium.shock import TradeShock
+from entrepot.scenario import select
+from entrepot.scenario.amounts import Amount
+from entrepot.scenario.instruments import INSTRUMENTS, Instrument
+from entrepot.scenario.model import Change, Scenario
+from entrepot.world.aggregate import aggregate
+from entrepot.world.world import World, attach, trade_flows
+
+Array = NDArray[np.float64]
+
+# Where a sector finds a home supplier when merged: ISIC division -> division of the partner.
+MERGE_WITH = {2: 1, 3: 1, 5: 19, 6: 19, 9: 19, 7: 24, 8: 24, 19: 35, 24: 25, 29: 30, 30: 29}
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A scenario on one world: the world it is asked of, the shock, and what was assumed.
+
+    `named` marks the economies that the changes name (not through `all`).
+    """
+
+    world: World
+    shock: TradeShock
+    theta: Array
+    theta_name: str
+    tariff_source: str
+    tariffs_assumed: bool
+    groups: dict[str, select.GroupUse]
+    named: NDArray[np.bool_]
+    notes: tuple[str, ...]
+
+
+def lower(scenario: Scenario, world: World) -> Lowered:
+    """Translate a scenario for a world.
+
+    Raises ScenarioError for unknown names, changes that meet without saying
+    how they combine, relative tariff changes without tariffs, and changes
+    that touch nothing.
+    """
+    notes: list[str] = []
+    if scenario.assumptions.without_supplier == "merge":
+        world, notes = _merge_until_supplied(scenario, world)
+    world, source, assumed = _with_baseline(scenario, world)
+    shock, groups, named = _shock(scenario, world)
+    theta, name = theta_for(scenario.assumptions.elasticities, world)
+    if assumed and "tariffs" in world.satellites:
+        notes.append(f"baseline tariffs are an assumption, not data: {source}")
+    elif scenario.assumptions.baseline:
+        notes.append("the scenario's assumed baseline is not used: tariffs are attached to the world")
+    for change in scenario.changes:
+        if change.ad_valorem_equivalent is not None and change.baseline_cost is None:
+            notes.append("ad-valorem equivalents are taken off a trade cost of zero (no level stated)")
+            break
+    return Lowered(world, shock, theta, name, source, assumed, groups, named, tuple(notes))
+
+
+def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Array, str]:
+    """Trade elasticities (s,) of a world's sectors, and their name for the record."""
+    if isinstance(given, dict):
+        theta = np.full(len(world.sectors), np.nan)
+        for key, value in given.items():
+            if key != "default":
+                theta[select.sectors(world, [key], "assumptions.elasticities")] = value
+        if "default" in given:
+            theta[np.isnan(theta)] = given["default"]
+        if missing := [c for c, v in zip(world.sector_codes, theta, strict=True) if np.isnan(v)]:
+            raise ScenarioError(
+                f"assumptions.elasticities: nothing for {some(missing)}; add them or a `default`."
+            )
+        name = "given by sector"
+    elif isinstance(given, str):
+        theta = elasticities(given, world.sector_codes, [s.isic for s in world.sectors])
+        name = f"{given} ({elasticity_sets()[given]['label']})"
+    else:
+        theta, name = np.full(len(world.sectors), float(given)), f"{given:g} in every sector"
+    if not (np.isfinite(theta).all() and (theta > 0).all()):
+        raise ScenarioError("assumptions.elasticities: every theta must be positive and finite.")
+    return theta, name
+
+
+def _with_baseline(scenario: Scenario, world: World) -> tuple[World, str, bool]:
+    if "tariffs" in world.satellites:
+        return world, world.satellites["tariffs"].source, False
+    rows = scenario.assumptions.baseline
+    if not rows:
+        return world, "none", False
+    n, s = len(world.regions), len(world.sectors)
+    rates = np.zeros((s, n, n))
+    owner = np.full((s, n, n), -1, dtype=np.int16)
+    for i, row in enumerate(rows):
+        where = f"assumptions.baseline[{i}]"
+        cells = _cells(world, row.importers, row.exporters, row.sectors, where)[0]
+        if (clash := cells & (owner >= 0)).any():
+            raise ScenarioError(
+                f"{where} and baseline[{owner[clash][0]}] both set {_cell_name(world, clash)}."
+            )
+        owner[cells] = i
+        rates[cells] = row.rate.value
+    source = "; ".join(dict.fromkeys(f"{row.rate} ({row.source})" for row in rows))
+    world = attach(
+        world, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
+    )
+    return world, source, True
+
+
+def _cells(
+    world: World, importers: Sequence[str], exporters: Sequence[str], names: Sequence[str], where: str
+) -> tuple[NDArray[np.bool_], dict[str, select.GroupUse]]:
+    """Cross-border cells (s, n, n) between exporters and importers in sectors."""
+    n, s = len(world.regions), len(world.sectors)
+    sold, used = select.regions(world, exporters, f"{where}.exporters")
+    bought, more = select.regions(world, importers, f"{where}.importers")
+    picked = select.sectors(world, names, f"{where}.sectors")
+    cells = np.zeros((s, n, n), bool)
+    cells[np.ix_(picked, sold, bought)] = True
+    np.einsum("sdd->sd", cells)[...] = False
+    if not cells.any():
+        raise ScenarioError(
+            f"{where}: importers and exporters are the same single economy; there is no border between them."
+        )
+    return cells, used | more
+
+
+def _cell_name(world: World, mask: NDArray[np.bool_]) -> str:
+    if mask.ndim == 3:
+        r, o, d = np.argwhere(mask)[0]
+        return f"{world.sectors[r].code} from {world.regions[o]} to {world.regions[d]}"
+    if mask.ndim == 2:
+        r, d = np.argwhere(mask)[0]
+        return f"{world.sectors[r].code} in {world.regions[d]}"
+    return world.regions[int(np.argmax(mask))]
+
+
+def _shock(
+    scenario: Scenario, world: World
+) -> tuple[TradeShock, dict[str, select.GroupUse], NDArray[np.bool_]]:
+    n, s = len(world.regions), len(world.sectors)
+    has_tariffs = "tariffs" in world.satellites
+    zero = np.zeros((s, n, n))
+    base: dict[str, Array] = {
+        "t": world.satellites["tariffs"].values if has_tariffs else zero,
+        "x": world.satellites["export_taxes"].values if "export_taxes" in world.satellites else zero,
+        "embargo": zero,
+        "A": np.ones((s, n)),
+        "L": np.ones(n),
+    }
+    one = np.ones((s, n, n))
+    per_instrument: dict[str, list[tuple[int, Change, NDArray[np.bool_]]]] = {}
+    used: dict[str, select.GroupUse] = {}
+    named = np.zeros(n, bool)
+    for i, change in enumerate(scenario.changes):
+        where = f"changes[{i}]"
+        row = INSTRUMENTS[change.instrument]
+        if row.border:
+            assert change.importers is not None  # noqa: S101 - the model guarantees it
+            cells, groups = _cells(world, change.importers, change.exporters, change.sectors, where)
+            if change.both_ways:
+                cells = cells | cells.transpose(0, 2, 1)
+            used |= groups
+            for names in (change.importers, change.exporters):
+                if "all" not in names and not all(x.startswith("!") for x in names):
+                    named[select.regions(world, names, where)[0]] = True
+        else:
+            makers, groups = select.regions(world, change.exporters, f"{where}.exporters")
+            used |= groups
+            if "all" not in change.exporters:
+                named[makers] = True
+            if row.by_sector:
+                cells = np.zeros((s, n), bool)
+                cells[np.ix_(select.sectors(world, change.sectors, f"{where}.sectors"), makers)] = True
+            else:
+                cells = np.zeros(n, bool)
+                cells[makers] = True
+        if row.name == "tariff" and not has_tariffs and _needs_level(change):
+            raise ScenarioError(
+                f"{where}: no tariffs are attached to {world.name}, so none can be removed or cut: "
+                "attach a table (--tariffs FILE), or state `assumptions: baseline:`."
+            )
+        per_instrument.setdefault(row.name, []).append((i, change, cells))
+
+    new = {key: array.copy() for key, array in base.items()}
+    tau = one
+    for name, entries in per_instrument.items():
+        row = INSTRUMENTS[name]
+        if row.target == "tau":
+            level = _combined(world, row, entries, one)
+            tau = tau * level
+        else:
+            touched = np.logical_or.reduce([cells for _, _, cells in entries])
+            if row.target == "x" and (clash := touched & (new["x"] != base["x"])).any():
+                raise ScenarioError(
+                    f"an export tax and an export subsidy meet in {_cell_name(world, clash)}."
+                )
+            new[row.target] = np.where(
+                touched, _combined(world, row, entries, base[row.target]), new[row.target]
+            )
+    shock = TradeShock(
+        t=new["t"], x=new["x"], tau=tau, embargo=new["embargo"] > 0, A=new["A"], L=new["L"]
+    )
+    return shock, used, named
+
+
+def _needs_level(change: Change) -> bool:
+    if change.to is not None:
+        return change.to.kind == "eliminate" or change.to.value == 0
+    return change.by is not None and change.by.kind == "fraction"
+
+
+def _combined(
+    world: World,
+    row: Instrument,
+    entries: list[tuple[int, Change, NDArray[np.bool_]]],
+    base: Array,
+) -> Array:
+    """New values of one instrument's array; cells met twice follow their stated `combine`."""
+    new = base.copy()
+    owner = np.full(base.shape, -1, dtype=np.int32)
+    for i, change, cells in entries:
+        value = _value(row, change, base)
+        first = cells & (owner < 0)
+        again = cells & ~first
+        if again.any():
+            others = {int(k) for k in np.unique(owner[again])}
+            ways = {change.combine} | {c.combine for k, c, _ in entries if k in others}
+            if ways == {None} or len(ways) > 1:
+                raise ScenarioError(
+                    f"changes[{min(others)}] and changes[{i}] both set {row.name} for "
+                    f"{_cell_name(world, again)}; give both the same `combine` "
+                    "(multiply, add, max or min), or make them disjoint."
+                )
+            meet = {
+                "add": new + value - base,
+                "multiply": (1 + new) * (1 + value) / (1 + base) - 1
+                if row.target in ("t", "x")
+                else new * value / base,
+                "max": np.maximum(new, value),
+                "min": np.minimum(new, value),
+            }[change.combine or "max"]
+            new = np.where(again, meet, new)
+        new = np.where(first, value, new)
+        owner[cells] = i
+    return new
+
+
+def _value(row: Instrument, change: Change, base: Array) -> Array:
+    """The new values one change alone would set, everywhere."""
+    if row.target == "embargo":
+        return np.ones_like(base)
+    if change.to is not None:
+        level = change.to.value
+        return np.full_like(base, -level if row.name == "export_subsidy" else level)
+    if change.by is not None:
+        if row.target in ("t", "x"):
+            return base + change.by.value if change.by.kind == "points" else base * (1 + change.by.value)
+        return base * (1 + change.by.value)
+    ave, level = change.ad_valorem_equivalent or Amount(0.0), change.baseline_cost or Amount(0.0)
+    if 1 + level.value + ave.value <= 0:
+        raise ScenarioError(f"{row.name}: taking {ave} off 1 plus {level} leaves nothing positive.")
+    return base * (1 + level.value + ave.value) / (1 + level.value)
+
+
+def _merge_until_supplied(scenario: Scenario, world: World) -> tuple[World, list[str]]:
+    """Merge sectors, in every economy, until no buyer is left without a supplier."""
+    merged: list[str] = []
+    for _ in range(len(world.sectors)):
+        with_base, _, _ = _with_baseline(scenario, world)
+        shock, _, _ = _shock(scenario, with_base)
+        sales, _ = trade_flows(world)
+        lost = (sales.sum(1) > 0) & ~((sales > 0) & ~shock.embargo).any(1)
+        if not lost.any():
+            break
+        r = int(np.flatnonzero(lost.any(1))[0])
+        here = [f"{world.regions[d]} {world.sectors[r].code}" for d in np.flatnonzero(lost[r])]
+        partner = _partner(world, r)
+        a, b = world.sectors[min(r, partner)].code, world.sectors[max(r, partner)].code
+        merged.append(f"{a} and {b} are merged in every economy ({some(here)} without home supplier)")
+        world = aggregate(world, sectors={a: f"{a}+{b}", b: f"{a}+{b}"})
+    return world, merged
+
+
+def _partner(world: World, r: int) -> int:
+    wanted = {MERGE_WITH[d] for d in world.sectors[r].isic if d in MERGE_WITH}
+    for i, sector in enumerate(world.sectors):
+        if i != r and wanted & set(sector.isic):
+            return i
+    return r + 1 if r + 1 < len(world.sectors) else r - 1

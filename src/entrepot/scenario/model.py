@@ -1,0 +1,141 @@
+"""Scenario: named, explained changes and assumptions; data that cannot hold a typo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from entrepot.core.labels import did_you_mean
+from entrepot.scenario.amounts import Amount, parse_amount
+from entrepot.scenario.instruments import INSTRUMENTS
+
+AmountField = Annotated[
+    Amount, BeforeValidator(parse_amount), PlainSerializer(str, return_type=str)
+]
+
+
+def _names(given: Any) -> Any:
+    """One name or a list of names, as strings (YAML reads NO as false: say so)."""
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, list | tuple):
+        for item in given:
+            if not isinstance(item, str):
+                raise ValueError(f"{item!r} is not a name; put codes in quotes, as in \"NO\"")
+        if not given:
+            raise ValueError("the list is empty; name at least one")
+    return given
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+def _instrument(given: Any) -> Any:
+    if given not in INSTRUMENTS:
+        hint = did_you_mean(str(given), INSTRUMENTS)
+        raise ValueError(
+            f"there is no instrument {given!r}{hint} Known: {', '.join(INSTRUMENTS)}"
+        )
+    return given
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Change(_Strict):
+    """One change: who buys, who sells, what, by which instrument, how much, and why.
+
+    `exporters` are the economies that produce; `productivity` and `labour`
+    change them alone and take no importers. Exactly one of `to`, `by` and
+    `ad_valorem_equivalent` is given, none for an embargo. `baseline_cost`
+    is the level of the trade cost that an `ad_valorem_equivalent` is taken
+    off (zero when not stated). `both_ways` adds the mirror image. Where two
+    changes of one instrument meet in a cell, both must state the same
+    `combine`.
+    """
+
+    instrument: Annotated[str, BeforeValidator(_instrument)]
+    importers: Names | None = None
+    exporters: Names
+    sectors: Names = ("all",)
+    to: AmountField | None = None
+    by: AmountField | None = None
+    ad_valorem_equivalent: AmountField | None = None
+    baseline_cost: AmountField | None = None
+    both_ways: bool = False
+    combine: Literal["multiply", "add", "max", "min"] | None = None
+    why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Change:
+        row = INSTRUMENTS[self.instrument]
+        given = [k for k in ("to", "by", "ad_valorem_equivalent") if getattr(self, k) is not None]
+        if row.amounts and len(given) != 1:
+            raise ValueError(
+                f"{self.instrument} takes exactly one of {', '.join(row.amounts)}"
+                + (f"; {' and '.join(given)} are given" if given else "; none is given")
+            )
+        if bad := [k for k in given if k not in row.amounts]:
+            raise ValueError(
+                f"{self.instrument} does not take `{bad[0]}`"
+                + (f"; use {' or '.join(f'`{k}`' for k in row.amounts)}" if row.amounts else "")
+            )
+        if row.border and self.importers is None:
+            raise ValueError(f"{self.instrument} needs `importers`")
+        if not row.border and self.importers is not None:
+            raise ValueError(
+                f"{self.instrument} changes producers: name them in `exporters`, without `importers`"
+            )
+        if not row.by_sector and self.sectors != ("all",):
+            raise ValueError(f"{self.instrument} is by economy; it takes no `sectors`")
+        if self.baseline_cost is not None and self.ad_valorem_equivalent is None:
+            raise ValueError("`baseline_cost` belongs to `ad_valorem_equivalent`")
+        if self.baseline_cost is not None and self.baseline_cost.value <= -1:
+            raise ValueError("`baseline_cost` must exceed -100%")
+        row.check(self)
+        return self
+
+
+class BaselineTariff(_Strict):
+    """An assumed tariff level, used where the world has no tariffs attached."""
+
+    importers: Names
+    exporters: Names
+    sectors: Names = ("all",)
+    rate: AmountField
+    source: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _level(self) -> BaselineTariff:
+        if self.rate.kind != "fraction" or self.rate.value <= -1:
+            raise ValueError("a baseline rate is a level above -100%, such as 4.0%")
+        return self
+
+
+class Assumptions(_Strict):
+    """How the question is closed.
+
+    `closure`: what becomes of trade deficits. `elasticities`: a named set, one
+    number for all sectors, or a mapping sector: theta. `taxes`,
+    `inventories`: see `equilibrium.calibrate`. `without_supplier`: what to do
+    with buyers that a change leaves without any supplier. `baseline`: assumed
+    tariffs, printed as an assumption.
+    """
+
+    closure: Literal["world_share", "proportional", "balanced_first", "zero"] = "world_share"
+    elasticities: str | float | dict[str, float] = "uniform-5"
+    taxes: Literal["fixed_rate_revenue", "in_value_added"] = "fixed_rate_revenue"
+    inventories: Literal["fixed_real", "netted", "error"] = "fixed_real"
+    without_supplier: Literal["refuse", "merge"] = "refuse"
+    baseline: tuple[BaselineTariff, ...] = ()
+
+
+class Scenario(_Strict):
+    """A named question: changes and assumptions. Holds no arrays and no order."""
+
+    name: str = Field(min_length=1, max_length=120)
+    why: str = Field(min_length=1)
+    changes: tuple[Change, ...]
+    assumptions: Assumptions = Assumptions()

@@ -1,0 +1,128 @@
+"""Reading scenarios from YAML: plain data only, one clear line when something is off."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from entrepot.core.errors import ScenarioError
+from entrepot.core.labels import did_you_mean
+from entrepot.scenario.model import Scenario
+
+MAX_BYTES = 1_000_000
+LIBRARY = files("entrepot.scenario") / "library"
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases (which can blow up memory) and without repeated keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases are not used in scenarios", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key if isinstance(key, str) else repr(key))
+        return super().construct_mapping(node, deep=deep)
+
+
+def library() -> dict[str, Any]:
+    """The scenarios shipped with the package, by file stem."""
+    return {
+        entry.name.removesuffix(".yaml"): entry
+        for entry in sorted(LIBRARY.iterdir(), key=lambda e: e.name)
+        if entry.name.endswith(".yaml")
+    }
+
+
+def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
+    """A Scenario from a YAML file, the name of a library scenario, or a dict.
+
+    Raises ScenarioError with the place and the reason.
+    """
+    if isinstance(source, dict):
+        return _validate(source, "scenario")
+    path = Path(source)
+    shelf = library()
+    if str(source) in shelf and not path.exists():
+        return parse_scenario(shelf[str(source)].read_text(encoding="utf-8"), str(source))
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ScenarioError(f"{path} is larger than a scenario can be ({MAX_BYTES:,} bytes).")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = did_you_mean(path.stem, shelf)
+        raise ScenarioError(f"{path}: no such file, nor a library scenario{hint or '.'}") from None
+    except IsADirectoryError:
+        raise ScenarioError(f"{path} is a folder, not a scenario.") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path} is not a text file in UTF-8.") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read ({error.strerror}).") from None
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, where: str = "scenario") -> Scenario:
+    """A Scenario from YAML text."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ScenarioError(f"{where}{place}: not valid YAML ({problem}).") from None
+    except (RecursionError, ValueError) as error:
+        raise ScenarioError(f"{where}: not a scenario ({str(error)[:100]}).") from None
+    if not isinstance(data, dict):
+        raise ScenarioError(f"{where}: a scenario is a mapping with name, why and changes.")
+    return _validate(data, where)
+
+
+def _validate(data: dict[str, Any], where: str) -> Scenario:
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        raise ScenarioError(_first_problems(error, where)) from None
+
+
+def _first_problems(error: ValidationError, where: str) -> str:
+    """One line: the first problem in full, and how many more there are."""
+    problems = error.errors()
+    first = problems[0]
+    place = ""
+    for part in first["loc"]:
+        place += f"[{part}]" if isinstance(part, int) else f"{'.' if place else ''}{part}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        reason = f"unknown key{did_you_mean(key, _fields_at(first['loc'])) or '.'}"
+    elif first["type"] == "missing":
+        reason = "is missing"
+    more = f" ({len(problems) - 1} more problem(s))" if len(problems) > 1 else ""
+    return f"{where}: {place + ': ' if place else ''}{reason}{more}"
+
+
+def _fields_at(loc: tuple[Any, ...]) -> list[str]:
+    from entrepot.scenario.model import Assumptions, BaselineTariff, Change
+
+    if "baseline" in loc[:-1]:
+        return list(BaselineTariff.model_fields)
+    if loc[0] == "changes" and len(loc) > 1:
+        return list(Change.model_fields)
+    if loc[0] == "assumptions" and len(loc) > 1:
+        return list(Assumptions.model_fields)
+    return list(Scenario.model_fields)

@@ -1,0 +1,1 @@
+"""Where tables come from: pinned packages, fetched and checked; the only network code."""

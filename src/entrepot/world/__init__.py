@@ -1,0 +1,1 @@
+"""World tables: identities, aggregation, storage and the embedded worlds."""

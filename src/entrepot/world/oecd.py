@@ -1,0 +1,177 @@
+"""Worlds built from the OECD tables: the two embedded ones and the full 80 x 50."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from entrepot.catalogues import economy_names, sector_concordance
+from entrepot.sources.oecd_icio import CREDIT, TERMS, RawSales, RawTable, read_2019_g20, read_2022
+from entrepot.world.aggregate import aggregate
+from entrepot.world.final_demand import Reference, estimate_final_use
+from entrepot.world.world import Sector, World
+
+FINAL_2022 = ("final use", "sold outside the table")
+FINAL_2019 = {
+    "C": "final consumption",
+    "I": "gross capital formation",
+    "Cx": "purchases abroad by residents",
+}
+SECTION_NAMES = {
+    "A": "Agriculture, forestry and fishing",
+    "B": "Mining and quarrying",
+    "C": "Manufacturing",
+    "D": "Electricity, gas, steam",
+    "E": "Water supply and waste",
+    "F": "Construction",
+    "G": "Wholesale and retail trade",
+    "H": "Transport and storage",
+    "I": "Accommodation and food services",
+    "J": "Information and communication",
+    "K": "Finance and insurance",
+    "L": "Real estate",
+    "M": "Professional and technical services",
+    "N": "Administrative services",
+    "O": "Public administration",
+    "P": "Education",
+    "Q": "Health and social work",
+    "R": "Arts and recreation",
+    "S": "Other services",
+    "T": "Household employers",
+}
+
+
+def full_2022(sales: RawSales, reference: RawTable) -> World:
+    """80 economies x 50 activities, 2022, final use by destination estimated.
+
+    Value added is output less inputs from the 80 economies: inputs bought from
+    the rest of the world and net product taxes are inside it. Sales to the
+    rest of the world stay with the seller's own economy, as the category
+    `sold outside the table`.
+    """
+    n, s = len(sales.regions), len(sales.sectors)
+    x = sales.Z.sum((2, 3)) + sales.final_sales
+    value_added = x - sales.Z.sum((0, 1))
+    estimate = estimate_final_use(
+        sales.Z,
+        sales.final_sales,
+        value_added,
+        Reference(
+            regions=reference.regions,
+            sections=reference.sections,
+            Z=reference.Z,
+            F=reference.F.sum(3),
+            region_of=[r if r in reference.regions else "ROW" for r in sales.regions],
+            section_of=[code[0] for code in sales.sectors],
+            rest="ROW",
+        ),
+    )
+    home = np.arange(n)
+    F = np.zeros((n, s, n, 2))
+    F[..., 0] = estimate.use
+    F[home, :, home, 0] -= estimate.to_rest
+    F[home, :, home, 1] = estimate.to_rest
+    rows = {row["code"]: row for row in sector_concordance()}
+    return World(
+        name="oecd-2022-full",
+        year=2022,
+        regions=sales.regions,
+        sectors=tuple(_sector(rows[code]) for code in sales.sectors),
+        Z=sales.Z.reshape(n * s, n * s),
+        F=np.maximum(F, 0).reshape(n * s, n, 2),
+        V=value_added.reshape(1, n * s),
+        T_inputs=np.zeros(n * s),
+        T_final=np.zeros((n, 2)),
+        final_categories=FINAL_2022,
+        taxes="in_value_added",
+        region_names=economy_names(sales.regions),
+        provenance=_provenance_2022(sales, reference),
+        atol=1e-3,
+    )
+
+
+def _sector(row: dict[str, str]) -> Sector:
+    first, _, last = row["isic"].partition("-")
+    return Sector(
+        row["code"], row["name"], row["code"].lower(), tuple(range(int(first), int(last or first) + 1))
+    )
+
+
+def world_2022(full: World) -> World:
+    """80 economies x 29 sectors, before rounding to 0.01 million USD."""
+    rows: dict[str, Sector] = {}
+    to: dict[str, str] = {}
+    for row in sector_concordance():
+        to[row["code"]] = row["sector"]
+        old = rows.get(row["sector"])
+        isic = tuple(sorted({*(old.isic if old else ()), *_sector(row).isic}))
+        rows[row["sector"]] = Sector(row["sector"], row["sector_name"], row["slug"], isic)
+    world = aggregate(full, sectors=to, sector_rows=tuple(rows.values()), name="world-2022")
+    return world
+
+
+def world_2019_g20(table: RawTable) -> World:
+    """19 economies and the rest of the world x 20 ISIC sections, 2019."""
+    n, s = len(table.regions), len(table.sections)
+    c = len(table.final_categories)
+    divisions: dict[str, set[int]] = {}
+    for row in sector_concordance():
+        divisions.setdefault(row["code"][0], set()).update(_sector(row).isic)
+    names = economy_names([r for r in table.regions if r != "ROW"]) | {"ROW": "Rest of the world"}
+    return World(
+        name="world-2019-g20",
+        year=2019,
+        regions=table.regions,
+        sectors=tuple(
+            Sector(k, SECTION_NAMES[k], k.lower(), tuple(sorted(divisions[k])))
+            for k in table.sections
+        ),
+        Z=table.Z.reshape(n * s, n * s),
+        F=table.F.reshape(n * s, n, c),
+        V=table.V.reshape(1, n * s),
+        T_inputs=table.T_inputs.reshape(n * s),
+        T_final=table.T_final,
+        final_categories=tuple(FINAL_2019[k] for k in table.final_categories),
+        taxes="separate",
+        region_names=names,
+        provenance={
+            "data": table.citation,
+            "sha256": table.sha256,
+            "terms": TERMS,
+            "credit": CREDIT,
+            "notes": [
+                "Built by the carrying package: 57 economies and the OECD's own rest of the world "
+                "are summed into ROW; four negative final-use cells (0.41 million USD) are netted; "
+                "net product taxes are the residual between output and costs.",
+                "Its two value-added rows (labour and capital, a 2/3-1/3 convention) are summed.",
+            ],
+            "estimated": [],
+        },
+        atol=1e-3,
+    )
+
+
+def _provenance_2022(sales: RawSales, reference: RawTable) -> dict[str, Any]:
+    return {
+        "data": sales.citation,
+        "sha256": sales.sha256,
+        "terms": TERMS,
+        "credit": CREDIT,
+        "notes": [
+            "The rest of the world is netted out: inputs bought from it sit in value added, sales "
+            "to it stay with the seller's economy (category 'sold outside the table').",
+            "Value added is output less inputs from the 80 economies; net product taxes are inside "
+            "it, so it is not GDP.",
+        ],
+        "estimated": [
+            "Final use by destination: each seller's final sales are split by the geometric mean "
+            "of the 2019 final-to-intermediate ratio and the buyer's own sourcing shares "
+            f"({reference.citation}).",
+        ],
+    }
+
+
+def build_full() -> World:
+    """Download (once) and build `oecd-2022-full`."""
+    return full_2022(read_2022(), read_2019_g20())

@@ -1,0 +1,271 @@
+"""World: one frozen, labelled, balanced table of the world economy in one year."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from entrepot.core.errors import WorldError
+from entrepot.core.labels import require_unique, some
+
+Array = NDArray[np.float64]
+TaxTreatment = Literal["separate", "in_value_added"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sector:
+    """One industry: its code in the table, a name, and the ISIC Rev.4 divisions it covers."""
+
+    code: str
+    name: str
+    slug: str = ""
+    isic: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Satellite:
+    """Numbers on a world's own labels: tariffs, jobs, emissions, distances.
+
+    `dims` names the axes, among `sector`, `origin`, `destination`, `region`.
+    """
+
+    values: Array
+    dims: tuple[str, ...]
+    unit: str
+    source: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", _frozen(self.values))
+
+
+def _frozen(values: ArrayLike) -> Array:
+    array = np.array(values, dtype=np.float64, order="C", copy=True)
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """The world economy in one year, in million USD at basic prices.
+
+    With n regions, s sectors, c final-use and v value-added categories, and
+    region-major nodes (node = region * s + sector):
+
+    - `Z` (n*s, n*s): intermediate sales, row node to column node;
+    - `F` (n*s, n, c): final sales of a node, by buying region and category
+      (negative cells are inventories drawn down);
+    - `V` (v, n*s): value added by category;
+    - `T_inputs` (n*s,) and `T_final` (n, c): net product taxes (taxes less
+      subsidies) paid on inputs and on final use. `taxes` says whether the
+      table shows them apart (`separate`) or carries them inside value added
+      (`in_value_added`, both arrays zero).
+
+    Identity, per node: `Z.sum(0) + T_inputs + V.sum(0) = x = Z.sum(1) + F.sum((1, 2))`
+    within `atol + rtol * x`, the tolerance the source declares. What is left
+    is `slack`, kept and visible.
+
+    Raises WorldError when shapes, labels, signs or identities do not hold.
+    """
+
+    name: str
+    year: int
+    regions: tuple[str, ...]
+    sectors: tuple[Sector, ...]
+    Z: Array
+    F: Array
+    V: Array
+    T_inputs: Array
+    T_final: Array
+    final_categories: tuple[str, ...] = ("final use",)
+    value_added_categories: tuple[str, ...] = ("value added",)
+    taxes: TaxTreatment = "separate"
+    region_names: Mapping[str, str] = field(default_factory=dict)
+    parent: Mapping[str, str] = field(default_factory=dict)
+    satellites: Mapping[str, Satellite] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    rtol: float = 1e-9
+    atol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        for name in ("regions", "sectors", "final_categories", "value_added_categories"):
+            put(self, name, tuple(getattr(self, name)))
+        for name in ("region_names", "parent", "satellites", "provenance"):
+            put(self, name, MappingProxyType(dict(getattr(self, name))))
+        require_unique("regions", self.regions)
+        require_unique("sectors", self.sector_codes)
+        n, s = len(self.regions), len(self.sectors)
+        c, v = len(self.final_categories), len(self.value_added_categories)
+        shapes = {
+            "Z": (n * s, n * s),
+            "F": (n * s, n, c),
+            "V": (v, n * s),
+            "T_inputs": (n * s,),
+            "T_final": (n, c),
+        }
+        for name, shape in shapes.items():
+            array = _frozen(getattr(self, name))
+            if array.shape != shape:
+                raise WorldError(f"{name} has shape {array.shape}; {shape} was expected.")
+            if not np.isfinite(array).all():
+                raise WorldError(f"{name} holds {self._where(name, ~np.isfinite(array))}: not finite.")
+            put(self, name, array)
+        if (self.Z < 0).any():
+            raise WorldError(
+                f"Z holds negative flows at {self._where('Z', self.Z < 0)}; "
+                "intermediate sales cannot be negative."
+            )
+        if self.taxes == "in_value_added" and (self.T_inputs.any() or self.T_final.any()):
+            raise WorldError(
+                "taxes are declared to lie inside value added, yet T_inputs or T_final is not zero."
+            )
+        unknown = [r for r in (*self.parent, *self.region_names) if r not in self.regions]
+        if unknown:
+            raise WorldError(f"parent or region_names speak of {some(unknown)}: no such region.")
+        for key, satellite in self.satellites.items():
+            self._check_satellite(key, satellite)
+        if gaps := identity_gaps(self):
+            raise WorldError("the table does not balance:\n" + "\n".join(gaps))
+
+    def _check_satellite(self, key: str, satellite: Satellite) -> None:
+        n, s = len(self.regions), len(self.sectors)
+        size = {"sector": s, "origin": n, "destination": n, "region": n}
+        try:
+            shape = tuple(size[dim] for dim in satellite.dims)
+        except KeyError as bad:
+            raise WorldError(f"satellite {key}: unknown axis {bad}.") from None
+        if satellite.values.shape != shape:
+            raise WorldError(
+                f"satellite {key} has shape {satellite.values.shape}; {shape} was expected."
+            )
+
+    def _where(self, name: str, mask: NDArray[np.bool_]) -> str:
+        """The first offending cells of a table, by name."""
+        names = self.node_names
+        cells = []
+        for index in np.argwhere(mask)[:3]:
+            if name == "T_final":
+                cells.append(f"{self.regions[index[0]]} {self.final_categories[index[1]]}")
+            elif name == "V":
+                cells.append(names[index[1]])
+            elif name == "F":
+                cells.append(f"{names[index[0]]} to {self.regions[index[1]]}")
+            elif name == "Z":
+                cells.append(f"{names[index[0]]} to {names[index[1]]}")
+            else:
+                cells.append(names[index[0]])
+        more = int(mask.sum()) - len(cells)
+        return "; ".join(cells) + (f" and {more} more" if more > 0 else "")
+
+    @property
+    def sector_codes(self) -> tuple[str, ...]:
+        """Sector codes, in order."""
+        return tuple(sector.code for sector in self.sectors)
+
+    @cached_property
+    def node_names(self) -> tuple[str, ...]:
+        """`region sector` for every node, region-major."""
+        return tuple(f"{r} {s}" for r in self.regions for s in self.sector_codes)
+
+    @cached_property
+    def x(self) -> Array:
+        """Gross output by node (n*s,), million USD: the row sum of the table."""
+        return _frozen(self.Z.sum(1) + self.F.sum((1, 2)))
+
+    @cached_property
+    def slack(self) -> Array:
+        """Row sum less column sum by node (n*s,), million USD."""
+        return _frozen(self.x - self.Z.sum(0) - self.T_inputs - self.V.sum(0))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over labels and numbers: equal exactly when two worlds hold the same table."""
+        digest = hashlib.sha256()
+        labels = {
+            "regions": self.regions,
+            "sectors": [[x.code, x.isic] for x in self.sectors],
+            "final": self.final_categories,
+            "value_added": self.value_added_categories,
+            "taxes": self.taxes,
+            "parent": dict(self.parent),
+        }
+        digest.update(json.dumps(labels, sort_keys=True).encode())
+        for array in (self.Z, self.F, self.V, self.T_inputs, self.T_final):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for key in sorted(self.satellites):
+            digest.update(key.encode())
+            digest.update(self.satellites[key].values.tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        return (
+            f"World({self.name!r}, {self.year}, {len(self.regions)} regions, "
+            f"{len(self.sectors)} sectors, value added {self.V.sum() / 1e6:,.1f} tn USD)"
+        )
+
+
+def identity_gaps(world: World) -> list[str]:
+    """One line per node whose sales differ from its costs beyond the declared tolerance.
+
+    The worst twenty are listed, largest first; an empty list means the table balances.
+    """
+    slack, x = world.slack, world.x
+    bad = np.flatnonzero(np.abs(slack) > world.atol + world.rtol * np.abs(x))
+    worst = bad[np.argsort(-np.abs(slack[bad]))]
+    lines = [
+        f"  {world.node_names[i]}: sales {x[i]:.8g}, costs {x[i] - slack[i]:.8g}, "
+        f"difference {slack[i]:.3g} million USD"
+        for i in worst[:20]
+    ]
+    if len(worst) > 20:
+        lines.append(f"  and {len(worst) - 20} more")
+    return lines
+
+
+def trade_flows(world: World) -> tuple[Array, Array]:
+    """Market sales and fixed inventory flows by sector, origin and destination.
+
+    Returns `(sales, inventories)`, both (s, n, n) in million USD before duty:
+    intermediate plus positive final sales, and the negative final-use cells
+    (inventories drawn down), summed over users and categories.
+    """
+    n, s = len(world.regions), len(world.sectors)
+    intermediate = world.Z.reshape(n, s, n, s).sum(3)
+    final = np.maximum(world.F, 0).sum(2).reshape(n, s, n)
+    drawn = np.minimum(world.F, 0).sum(2).reshape(n, s, n)
+    return (
+        np.ascontiguousarray((intermediate + final).transpose(1, 0, 2)),
+        np.ascontiguousarray(drawn.transpose(1, 0, 2)),
+    )
+
+
+def attach(
+    world: World, name: str, values: ArrayLike, dims: Sequence[str], unit: str, source: str
+) -> World:
+    """A new World with one more satellite on its own labels.
+
+    Values must be finite; `tariffs` and `export_taxes` (dims sector, origin,
+    destination; ad-valorem fractions) must exceed -1 and vanish at home.
+    Raises WorldError otherwise, or when the satellite is there already.
+    """
+    if name in world.satellites:
+        raise WorldError(f"{world.name} already carries {name!r}; it is not overwritten.")
+    satellite = Satellite(_frozen(values), tuple(dims), unit, source)
+    if not np.isfinite(satellite.values).all():
+        raise WorldError(f"satellite {name} holds values that are not finite.")
+    if name in ("tariffs", "export_taxes"):
+        if satellite.dims != ("sector", "origin", "destination"):
+            raise WorldError(f"{name} must have dims (sector, origin, destination).")
+        if (satellite.values <= -1).any():
+            raise WorldError(f"{name} holds a rate of -100 % or less: prices would not be positive.")
+        if np.einsum("sdd->sd", satellite.values).any():
+            raise WorldError(f"{name} holds a rate on home sales; only cross-border ones are taxed.")
+    return replace(world, satellites={**world.satellites, name: satellite})
