@@ -42,7 +42,7 @@ def elasticities(name: str, codes: Sequence[str], isic: Sequence[tuple[int, ...]
     sets = elasticity_sets()
     if name not in sets:
         raise ScenarioError(
-            f"elasticities: there is no set {name!r}{did_you_mean(name, sets)} "
+            f"elasticities: there is no set {name!r}{did_you_mean(name, sets) or '.'} "
             f"Known: {', '.join(sets)}."
         )
     chosen = sets[name]

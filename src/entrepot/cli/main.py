@@ -168,11 +168,9 @@ def scenarios_command(as_json: JsonFlag = False) -> None:
     if as_json:
         _print_json([{"name": n, "why": w} for n, w in rows])
         return
-    from rich.table import Table
+    from entrepot.report.table import plain_table
 
-    table = Table(header_style="dim", pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("why")
+    table = plain_table(None, [("name", False), ("why", False)])
     for row in rows:
         table.add_row(*row)
     _console().print(table)
@@ -190,11 +188,9 @@ def world_list(as_json: JsonFlag = False) -> None:
     if as_json:
         _print_json([dict(zip(("name", "state", "summary"), row, strict=True)) for row in rows])
         return
-    from rich.table import Table
+    from entrepot.report.table import plain_table
 
-    table = Table(header_style="dim", pad_edge=False)
-    for column in ("name", "state", "what it is"):
-        table.add_column(column, no_wrap=column != "what it is")
+    table = plain_table(None, [("name", False), ("state", False), ("what it is", False)])
     for row in rows:
         table.add_row(*row)
     _console().print(table)

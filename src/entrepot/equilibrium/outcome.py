@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,22 @@ def new_state(e: Economy, shock: TradeShock, solution: Solution) -> State:
         x=shock.x,
         tau=shock.tau,
         tariff_revenue=tariffs,
+    )
+
+
+def rebase(e: Economy, state: State) -> Economy:
+    """The economy whose base is a solved state of `e`: the next shock starts from there."""
+    return replace(
+        e,
+        pi=state.pi,
+        X=state.X,
+        t=state.t,
+        x=state.x,
+        I=state.I,
+        V=state.V,
+        D=state.D,
+        inventories=e.inventories * state.c[:, :, None],
+        base_gap=0.0,
     )
 
 

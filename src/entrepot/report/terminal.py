@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from entrepot.equilibrium.welfare import SPLIT_TERMS
+from entrepot.report.table import plain_table
 from entrepot.results.run import Result
 from entrepot.results.tables import (
     assumption_rows,
@@ -106,15 +107,8 @@ def _facts(console: Console, result: Result) -> None:
     console.print(grid)
 
 
-def _table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
-    for name, right in columns:
-        table.add_column(name, justify="right" if right else "left", no_wrap=right)
-    return table
-
-
 def _group_table(result: Result) -> Table:
-    table = _table(
+    table = plain_table(
         "Groups, summed (real income weighs by income)",
         [("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
          ("output %", True), ("exports %", True), ("imports %", True), ("gaining", True), ("not separate here", False)],
@@ -143,7 +137,7 @@ def _group_table(result: Result) -> Table:
 
 
 def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
-    table = _table(
+    table = plain_table(
         title,
         [("", False), ("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
          ("price level %", True), ("output %", True), ("exports %", True), ("imports %", True)],
@@ -165,7 +159,7 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
     terms = [t for t in SPLIT_TERMS if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
-    table = _table(
+    table = plain_table(
         "Why: real income by cause, % of base income (largest movers; linear terms plus the rest)",
         [("", False), ("real income", True), *((t.replace("_", " "), True) for t in terms)],
     )
@@ -179,7 +173,7 @@ def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _sector_table(result: Result) -> Table:
-    table = _table(
+    table = plain_table(
         "Sectors that move most (by world trade volume)",
         [("", False), ("", False), ("output %", True), ("trade %", True), ("price %", True),
          ("most gained", True), ("million USD", True), ("most lost", True), ("million USD", True)],
@@ -203,7 +197,7 @@ def _sector_table(result: Result) -> Table:
 def _headline_table(result: Result) -> Table:
     rows = headline_rows(result)
     keys = [k for k in ("world_pct", "members_pct", "others_pct") if any(k in r for r in rows)]
-    table = _table(
+    table = plain_table(
         "The headline under each elasticity set: real income %",
         [("", False), *((k.removesuffix("_pct"), True) for k in keys), ("gaining", True), ("same sign", True)],
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.catalogues.elasticities import STANDARD, elasticity_sets
-from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError
+from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, WorldError
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy, calibrate
 from entrepot.equilibrium.outcome import (
@@ -20,6 +20,7 @@ from entrepot.equilibrium.outcome import (
     base_state,
     certify,
     new_state,
+    rebase,
     require_certified,
 )
 from entrepot.equilibrium.shock import TradeShock, no_shock
@@ -37,6 +38,8 @@ from entrepot.scenario.select import GroupUse, group_use
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
+
+BASE_LIMIT = 1e-6  # a base that misses its equations by more is not changed from
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,11 @@ def run(
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
     """Solve under a closure of `Assumptions.closure` and certify; see DESIGN, section 4."""
     deficit_part = None
+    if economy.base_gap > BASE_LIMIT and closure != "balanced_first":
+        raise WorldError(
+            f"the base misses its own equations by {economy.base_gap:.1e}, so changes from it would "
+            "mix in that error; use `closure: balanced_first`, which re-solves it."
+        )
     if closure == "balanced_first":
         economy = balanced(economy, tolerance)
     mode: Literal["world_share", "proportional", "none"] = "world_share"
@@ -229,16 +237,7 @@ def balanced(economy: Economy, tolerance: float) -> Economy:
     solution = solve(economy, still, closure="none", tol=tolerance / 10)
     state = new_state(economy, still, solution)
     require_certified(certify(economy, still, state, tolerance=max(100 * tolerance, 1e-12)))
-    return replace(
-        economy,
-        pi=state.pi,
-        X=state.X,
-        I=state.I,
-        V=state.V,
-        D=state.D,
-        inventories=economy.inventories * state.c[:, :, None],
-        base_gap=0.0,
-    )
+    return rebase(economy, state)
 
 
 def _other_headlines(scenario: Scenario, lowered: Lowered, tolerance: float) -> list[Headline]:

@@ -35,7 +35,7 @@ def _instrument(given: Any) -> Any:
     if given not in INSTRUMENTS:
         hint = did_you_mean(str(given), INSTRUMENTS)
         raise ValueError(
-            f"there is no instrument {given!r}{hint} Known: {', '.join(INSTRUMENTS)}"
+            f"there is no instrument {given!r}{hint or '.'} Known: {', '.join(INSTRUMENTS)}"
         )
     return given
 

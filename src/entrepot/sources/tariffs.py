@@ -1,0 +1,96 @@
+"""Tariff tables from CSV: importer, exporter, sector, rate."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.core.errors import DataError
+from entrepot.core.labels import did_you_mean
+
+COLUMNS = ("importer", "exporter", "sector", "rate")
+MAX_ROWS = 10_000_000
+
+
+def read_tariffs(
+    path: Path, regions: Sequence[str], sectors: Sequence[str]
+) -> tuple[NDArray[np.float64], str]:
+    """Rates (s, n, n) [sector, origin, destination], ad-valorem fractions, and their source.
+
+    The file is CSV in UTF-8 with the columns importer, exporter, sector and
+    rate (a fraction of the pre-duty value). A first line `# source: ...` names
+    the source. Flows not listed bear no tariff.
+
+    Raises DataError with the line for unknown labels, rates that are no
+    number or at or below -100 %, tariffs on home sales, and repeated cells.
+    """
+    place = {code: i for i, code in enumerate(regions)}
+    shelf = {code: i for i, code in enumerate(sectors)}
+    rates = np.zeros((len(sectors), len(regions), len(regions)))
+    seen = np.zeros(rates.shape, bool)
+    source = str(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            start = file.tell()
+            first = file.readline(10_000)
+            skipped = first.startswith("#")
+            if skipped:
+                source = first.lstrip("# ").removeprefix("source:").strip() or source
+            else:
+                file.seek(start)
+            reader = csv.DictReader(file)
+            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(
+                    f"{path}: no column {missing[0]!r}; a tariff table has {', '.join(COLUMNS)}."
+                )
+            for row in reader:
+                line = reader.line_num + skipped
+                if line > MAX_ROWS:
+                    raise DataError(f"{path}: more than {MAX_ROWS:,} rows.")
+                cell = _cell(row, place, shelf, f"{path} line {line}")
+                if seen[cell]:
+                    raise DataError(f"{path} line {line}: this flow has a rate already.")
+                seen[cell] = True
+                rates[cell] = _rate(row["rate"], f"{path} line {line}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a CSV table in UTF-8 ({error}).") from None
+    if not seen.any():
+        raise DataError(f"{path}: holds no rates.")
+    return rates, source
+
+
+def _cell(
+    row: dict[str, str], place: dict[str, int], shelf: dict[str, int], where: str
+) -> tuple[int, int, int]:
+    def find(key: str, known: dict[str, int]) -> int:
+        label = (row[key] or "").strip()
+        if label not in known:
+            raise DataError(
+                f"{where}: {key} {label!r} is not in the world{did_you_mean(label, known) or '.'}"
+            )
+        return known[label]
+
+    r, o, d = find("sector", shelf), find("exporter", place), find("importer", place)
+    if o == d:
+        raise DataError(f"{where}: a tariff on home sales.")
+    return r, o, d
+
+
+def _rate(text: str | None, where: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{where}: rate {text!r} is not a number.")
+    if value <= -1:
+        raise DataError(f"{where}: a rate of {value:.0%} leaves no positive price.")
+    return value
