@@ -258,6 +258,8 @@ def economy_from_shares(
             raise WorldError(f"{name} holds negative values.")
     if (tariffs <= -1).any():
         raise WorldError("tariffs hold a rate of -100 % or less.")
+    if np.einsum("rdd->rd", tariffs).any():
+        raise WorldError("tariffs hold a rate on home sales.")
     if np.abs(va + inputs.sum(0) - 1).max() > 1e-6:
         raise WorldError("value-added and input shares do not sum to one.")
     if np.abs(alpha.sum(0) - 1).max() > 1e-6:

@@ -67,7 +67,8 @@ class Problem:
     e: Economy
     deficit: Array
     closure: Closure
-    K: Array
+    K: Array  # between economies; zero at home
+    home: Array  # K at home, (s, n)
     scale: Array  # log of what K was divided by, (s, n)
     border: Array  # K / (1 + t'), K itself when no tariff is left
     made: Array  # K / ((1 + t') (1 + x')), `border` itself when no export tax is left
@@ -106,19 +107,23 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     if shock.embargo.any():
         K[shock.embargo] = 0
     _require_suppliers(e, K, active, shock)
+    # Home and foreign sales are kept apart: the trade of a nearly closed economy must not be
+    # the small difference of two large numbers.
+    home = np.einsum("rdd->rd", K).copy()
+    np.einsum("rdd->rd", K)[...] = 0
     trade = K.sum(0) > 0
-    np.fill_diagonal(trade, False)
     blocs = _blocs(trade)
     _require_financeable(e, trade, deficit)
     border = K / (1 + shock.t) if shock.t.any() else K
     made = border / (1 + shock.x) if shock.x.any() else border
     f = e.inventories
-    home = np.einsum("rdd->rd", f)
+    stock_home = np.einsum("rdd->rd", f)
     return Problem(
         e=e,
         deficit=deficit,
         closure=closure,
         K=K,
+        home=home,
         scale=scale,
         border=border,
         made=made,
@@ -130,7 +135,7 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
         product_tax=e.omega * e.g.sum(0),
         stock_out=f.sum(2),
         stock_from=np.ascontiguousarray(f.transpose(2, 0, 1).reshape(n, s * n)),
-        stock_trade=(f.sum(2) - home, home),
+        stock_trade=(f.sum(2) - stock_home, stock_home),
     )
 
 
@@ -274,25 +279,27 @@ def residual(
     log_c = unit_costs(e, log_w, log_p, p.logA)
     low = log_c.min(1, keepdims=True)
     a = np.exp(-theta * (log_c - low))
-    phi = _into(a, p.K)
+    foreign = _into(a, p.K)
+    phi = foreign + a * p.home
     with np.errstate(all="ignore"):
         new_p = -(np.log(phi) + p.scale) / theta + low
         q = X / phi
     weak = np.flatnonzero((p.active & ~(phi > TINY)).any(1))
     q[~p.active] = 0
     new_p[~p.active] = 0
-    border = X if p.border is p.K else q * _into(a, p.border)
-    Y = a * _out_of(p.made, q)
-    home = a * q * np.einsum("rdd->rd", p.made)
-    tax = np.zeros_like(Y)
+    imported = q * (foreign if p.border is p.K else _into(a, p.border))
+    exported = a * _out_of(p.made, q)
+    home = a * q * p.home
+    tax = np.zeros_like(exported)
     if p.export_tax is not None:
         tax = a * _out_of(p.export_tax, q)
     for r in weak:  # shares beyond the range of plain numbers
-        new_p[r], border[r], Y[r], home[r], tax[r] = _in_logs(p, int(r), log_c[r], X[r])
+        new_p[r], imported[r], exported[r], home[r], tax[r] = _in_logs(p, int(r), log_c[r], X[r])
 
     cost = np.exp(log_c)
-    imports = (border - home).sum(0)
-    exports = (Y - home + tax).sum(0)
+    Y = exported + home
+    imports = imported.sum(0)
+    exports = (exported + tax).sum(0)
     receipts, payments = exports, imports
     stock_income: Array | float = 0.0
     sold = Y
@@ -319,7 +326,7 @@ def residual(
     new_w = numeraire(p, log_w + wage_step)
     value = np.exp(new_w) * p.labour
     income = (
-        value + (X - border).sum(0) + tax.sum(0) + (p.product_tax * sold).sum(0) + stock_income + D
+        value + (X - imported - home).sum(0) + tax.sum(0) + (p.product_tax * sold).sum(0) + stock_income + D
     )
     spent = np.matmul(e.uses, sold.T[:, :, None])[:, :, 0].T + e.alpha * income
     with np.errstate(all="ignore"):
@@ -334,22 +341,25 @@ def residual(
 def _in_logs(
     p: Problem, r: int, log_c: Array, X: Array
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Prices, border values, sales, home sales and export taxes of one sector by log-sum-exp."""
+    """Prices, imports, exports, home sales and export taxes of one sector by log-sum-exp."""
+    kernel = p.K[r].astype(np.float64)
+    np.fill_diagonal(kernel, p.home[r])
     with np.errstate(all="ignore"):
-        logs = np.log(p.K[r]) - p.e.theta[r] * log_c[:, None]
+        logs = np.log(kernel) - p.e.theta[r] * log_c[:, None]
         top = logs.max(0)
         top = np.where(np.isfinite(top), top, 0.0)
         shares = np.exp(logs - top)
         total = shares.sum(0)
         log_p = np.where(total > 0, -(np.log(total) + top + p.scale[r]) / p.e.theta[r], 0.0)
-        shares = np.where(total > 0, shares / total, 0.0)
-        spent = shares * X
-        made = np.where(p.K[r] > 0, spent * (p.made[r] / p.K[r]), 0.0)
-        border = np.where(p.K[r] > 0, spent * (p.border[r] / p.K[r]), 0.0)
-        tax = np.zeros_like(made)
-        if p.export_tax is not None:
-            tax = np.where(p.K[r] > 0, spent * (p.export_tax[r] / p.K[r]), 0.0)
-    return log_p, border.sum(0), made.sum(1), np.diag(made).copy(), tax.sum(1)
+        spent = np.where(total > 0, shares / total, 0.0) * X
+
+        def part(of: Array) -> Array:
+            return np.where(p.K[r] > 0, spent * (of[r] / p.K[r]), 0.0)
+
+        home = np.diag(spent).copy()
+        imported, exported = part(p.border), part(p.made)
+        tax = part(p.export_tax) if p.export_tax is not None else np.zeros_like(spent)
+    return log_p, imported.sum(0), exported.sum(1), home, tax.sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -572,9 +582,14 @@ def shares(p: Problem, point: Point) -> Array:
     cost = -p.e.theta[:, None] * log_c
     price = p.e.theta[:, None] * point.log_p + p.scale
     if max(np.abs(cost).max(), np.abs(price).max()) < 300:
-        return np.asarray(p.K * np.exp(cost)[:, :, None] * np.exp(price)[:, None, :])
-    with np.errstate(divide="ignore"):
-        return np.exp(np.log(p.K) + cost[:, :, None] + price[:, None, :])
+        pi = p.K * np.exp(cost)[:, :, None] * np.exp(price)[:, None, :]
+        home = p.home * np.exp(cost) * np.exp(price)
+    else:
+        with np.errstate(divide="ignore"):
+            pi = np.exp(np.log(p.K) + cost[:, :, None] + price[:, None, :])
+            home = np.exp(np.log(p.home) + cost + price)
+    np.einsum("rdd->rd", pi)[...] = home
+    return np.asarray(pi)
 
 
 def _continue(

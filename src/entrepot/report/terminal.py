@@ -158,7 +158,7 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
-    terms = [t for t in SPLIT_TERMS if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+    terms = [t for t in (*SPLIT_TERMS, "deficit_part") if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
     table = plain_table(
         "Why: real income by cause, % of base income (largest movers; linear terms plus the rest)",
         [("", False), ("real income", True), *((t.replace("_", " "), True) for t in terms)],

@@ -71,9 +71,18 @@ def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Arra
     """Trade elasticities (s,) of a world's sectors, and their name for the record."""
     if isinstance(given, dict):
         theta = np.full(len(world.sectors), np.nan)
+        owner: dict[int, str] = {}
         for key, value in given.items():
-            if key != "default":
-                theta[select.sectors(world, [key], "assumptions.elasticities")] = value
+            if key == "default":
+                continue
+            for k in select.sectors(world, [key], "assumptions.elasticities"):
+                if k in owner:
+                    raise ScenarioError(
+                        f"assumptions.elasticities: {owner[k]!r} and {key!r} both set "
+                        f"{world.sectors[k].code}; make them disjoint, or use `default` for "
+                        "the rest."
+                    )
+                owner[k], theta[k] = key, value
         if "default" in given:
             theta[np.isnan(theta)] = given["default"]
         if missing := [c for c, v in zip(world.sector_codes, theta, strict=True) if np.isnan(v)]:
@@ -176,7 +185,8 @@ def _shock(
         else:
             makers, groups = select.regions(world, change.exporters, f"{where}.exporters")
             used |= groups
-            if "all" not in change.exporters:
+            names = change.exporters
+            if "all" not in names and not all(x.startswith("!") for x in names):
                 named[makers] = True
             if row.by_sector:
                 cells = np.zeros((s, n), bool)
@@ -189,24 +199,40 @@ def _shock(
                 f"{where}: no tariffs are attached to {world.name}, so none can be removed or cut: "
                 "attach a table (--tariffs FILE), or state `assumptions: baseline:`."
             )
+        has_x = "export_taxes" in world.satellites
+        if row.name == "export_tax" and not has_x and _needs_level(change):
+            raise ScenarioError(
+                f"{where}: no export taxes are attached to {world.name}, so none can be removed "
+                "or cut."
+            )
         per_instrument.setdefault(row.name, []).append((i, change, cells))
 
     new = {key: array.copy() for key, array in base.items()}
+    taxed = np.zeros((s, n, n), bool)  # cells that an export tax or subsidy sets
     tau = one
     for name, entries in per_instrument.items():
         row = INSTRUMENTS[name]
         if row.target == "tau":
             level = _combined(world, row, entries, one)
-            tau = tau * level
+            with np.errstate(over="ignore"):  # the shock refuses what is not finite
+                tau = tau * level
         else:
             touched = np.logical_or.reduce([cells for _, _, cells in entries])
-            if row.target == "x" and (clash := touched & (new["x"] != base["x"])).any():
-                raise ScenarioError(
-                    f"an export tax and an export subsidy meet in {_cell_name(world, clash)}."
-                )
+            if row.target == "x":
+                if (clash := touched & taxed).any():
+                    raise ScenarioError(
+                        f"an export tax and an export subsidy meet in {_cell_name(world, clash)}."
+                    )
+                taxed |= touched
             new[row.target] = np.where(
                 touched, _combined(world, row, entries, base[row.target]), new[row.target]
             )
+            if row.target in ("t", "x") and (bad := touched & ~(new[row.target] > -1)).any():
+                which = [f"changes[{i}]" for i, _, cells in entries if (cells & bad).any()]
+                raise ScenarioError(
+                    f"{' and '.join(which)}: {name} of {_cell_name(world, bad)} would be -100 % or "
+                    "less, which leaves no positive price."
+                )
     shock = TradeShock(
         t=new["t"], x=new["x"], tau=tau, embargo=new["embargo"] > 0, A=new["A"], L=new["L"]
     )
@@ -233,26 +259,32 @@ def _combined(
         first = cells & (owner < 0)
         again = cells & ~first
         if again.any():
-            others = {int(k) for k in np.unique(owner[again])}
-            ways = {change.combine} | {c.combine for k, c, _ in entries if k in others}
-            if ways == {None} or len(ways) > 1:
-                raise ScenarioError(
-                    f"changes[{min(others)}] and changes[{i}] both set {row.name} for "
-                    f"{_cell_name(world, again)}; give both the same `combine` "
-                    "(multiply, add, max or min), or make them disjoint."
-                )
-            meet = {
-                "add": new + value - base,
-                "multiply": (1 + new) * (1 + value) / (1 + base) - 1
-                if row.target in ("t", "x")
-                else new * value / base,
-                "max": np.maximum(new, value),
-                "min": np.minimum(new, value),
-            }[change.combine or "max"]
-            new = np.where(again, meet, new)
+            for k, other, _ in entries:
+                meets = again & (owner == k)
+                if meets.any() and (change.combine is None or other.combine != change.combine):
+                    raise ScenarioError(
+                        f"changes[{k}] and changes[{i}] both set {row.name} for "
+                        f"{_cell_name(world, meets)}; give both the same `combine` "
+                        "(multiply, add, max or min), or make them disjoint."
+                    )
+            new = np.where(again, _meet(row, change.combine or "max", new, value, base), new)
         new = np.where(first, value, new)
         owner[cells] = i
     return new
+
+
+def _meet(row: Instrument, how: str, new: Array, value: Array, base: Array) -> Array:
+    """Two changes of one cell, combined; an embargo met twice is an embargo."""
+    if how == "max" or row.target == "embargo":
+        return np.maximum(new, value)
+    if how == "min":
+        return np.minimum(new, value)
+    with np.errstate(over="ignore", invalid="ignore"):  # the shock refuses what is not finite
+        if how == "add":
+            return np.asarray(new + value - base)
+        if row.target in ("t", "x"):
+            return np.asarray((1 + new) * (1 + value) / (1 + base) - 1)
+        return np.asarray(new * value / base)
 
 
 def _value(row: Instrument, change: Change, base: Array) -> Array:
@@ -266,18 +298,23 @@ def _value(row: Instrument, change: Change, base: Array) -> Array:
         if row.target in ("t", "x"):
             return base + change.by.value if change.by.kind == "points" else base * (1 + change.by.value)
         return base * (1 + change.by.value)
-    ave, level = change.ad_valorem_equivalent or Amount(0.0), change.baseline_cost or Amount(0.0)
-    if 1 + level.value + ave.value <= 0:
-        raise ScenarioError(f"{row.name}: taking {ave} off 1 plus {level} leaves nothing positive.")
-    return base * (1 + level.value + ave.value) / (1 + level.value)
+    ave, cost = change.ad_valorem_equivalent or Amount(0.0), change.baseline_cost or Amount(0.0)
+    if 1 + cost.value + ave.value <= 0:
+        raise ScenarioError(f"{row.name}: taking {ave} off 1 plus {cost} leaves nothing positive.")
+    return np.asarray(base * (1 + cost.value + ave.value) / (1 + cost.value))
 
 
 def _merge_until_supplied(scenario: Scenario, world: World) -> tuple[World, list[str]]:
     """Merge sectors, in every economy, until no buyer is left without a supplier."""
     merged: list[str] = []
-    for _ in range(len(world.sectors)):
-        with_base, _, _ = _with_baseline(scenario, world)
-        shock, _, _ = _shock(scenario, with_base)
+    while len(world.sectors) > 1:
+        try:
+            with_base, _, _ = _with_baseline(scenario, world)
+            shock, _, _ = _shock(scenario, with_base)
+        except ScenarioError as error:
+            if not merged:
+                raise
+            raise ScenarioError(f"{error} (without_supplier: merge: {'; '.join(merged)})") from None
         sales, _ = trade_flows(world)
         lost = (sales.sum(1) > 0) & ~((sales > 0) & ~shock.embargo).any(1)
         if not lost.any():

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 from entrepot.core.labels import did_you_mean
 from entrepot.scenario.amounts import Amount, parse_amount
@@ -17,14 +25,13 @@ AmountField = Annotated[
 
 def _names(given: Any) -> Any:
     """One name or a list of names, as strings (YAML reads NO as false: say so)."""
-    if isinstance(given, str):
+    if not isinstance(given, list | tuple):
         given = [given]
-    if isinstance(given, list | tuple):
-        for item in given:
-            if not isinstance(item, str):
-                raise ValueError(f"{item!r} is not a name; put codes in quotes, as in \"NO\"")
-        if not given:
-            raise ValueError("the list is empty; name at least one")
+    for item in given:
+        if not isinstance(item, str):
+            raise ValueError(f"{item!r} is not a name; put codes in quotes, as in \"NO\"")
+    if not given:
+        raise ValueError("the list is empty; name at least one")
     return given
 
 
@@ -32,12 +39,29 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
 def _instrument(given: Any) -> Any:
-    if given not in INSTRUMENTS:
+    if not isinstance(given, str) or given not in INSTRUMENTS:
         hint = did_you_mean(str(given), INSTRUMENTS)
         raise ValueError(
             f"there is no instrument {given!r}{hint or '.'} Known: {', '.join(INSTRUMENTS)}"
         )
     return given
+
+
+def _said(given: str) -> str:
+    if not given.strip():
+        raise ValueError("is blank; say something in words")
+    return given
+
+
+def _not_a_switch(given: Any) -> Any:
+    """YAML reads yes and on as true; a number is not meant by them."""
+    values = given.values() if isinstance(given, dict) else (given,)
+    if any(isinstance(value, bool) for value in values):
+        raise ValueError("true or false is not an elasticity; write a number, a set or a mapping")
+    return given
+
+
+Words = Annotated[str, AfterValidator(_said)]
 
 
 class _Strict(BaseModel):
@@ -66,7 +90,7 @@ class Change(_Strict):
     baseline_cost: AmountField | None = None
     both_ways: bool = False
     combine: Literal["multiply", "add", "max", "min"] | None = None
-    why: str = Field(min_length=1)
+    why: Words
 
     @model_validator(mode="after")
     def _consistent(self) -> Change:
@@ -92,8 +116,10 @@ class Change(_Strict):
             raise ValueError(f"{self.instrument} is by economy; it takes no `sectors`")
         if self.baseline_cost is not None and self.ad_valorem_equivalent is None:
             raise ValueError("`baseline_cost` belongs to `ad_valorem_equivalent`")
-        if self.baseline_cost is not None and self.baseline_cost.value <= -1:
-            raise ValueError("`baseline_cost` must exceed -100%")
+        if self.baseline_cost is not None and (
+            self.baseline_cost.kind != "fraction" or self.baseline_cost.value <= -1
+        ):
+            raise ValueError("`baseline_cost` is a level above -100%, such as 20%")
         row.check(self)
         return self
 
@@ -105,7 +131,7 @@ class BaselineTariff(_Strict):
     exporters: Names
     sectors: Names = ("all",)
     rate: AmountField
-    source: str = Field(min_length=1)
+    source: Words
 
     @model_validator(mode="after")
     def _level(self) -> BaselineTariff:
@@ -125,7 +151,9 @@ class Assumptions(_Strict):
     """
 
     closure: Literal["world_share", "proportional", "balanced_first", "zero"] = "world_share"
-    elasticities: str | float | dict[str, float] = "uniform-5"
+    elasticities: Annotated[
+        str | float | dict[str, float], BeforeValidator(_not_a_switch)
+    ] = "uniform-5"
     taxes: Literal["fixed_rate_revenue", "in_value_added"] = "fixed_rate_revenue"
     inventories: Literal["fixed_real", "netted", "error"] = "fixed_real"
     without_supplier: Literal["refuse", "merge"] = "refuse"
@@ -135,7 +163,7 @@ class Assumptions(_Strict):
 class Scenario(_Strict):
     """A named question: changes and assumptions. Holds no arrays and no order."""
 
-    name: str = Field(min_length=1, max_length=120)
-    why: str = Field(min_length=1)
+    name: Annotated[Words, Field(max_length=120)]
+    why: Words
     changes: tuple[Change, ...]
     assumptions: Assumptions = Assumptions()

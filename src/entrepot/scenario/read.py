@@ -61,9 +61,11 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
     if str(source) in shelf and not path.exists():
         return parse_scenario(shelf[str(source)].read_text(encoding="utf-8"), str(source))
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:  # read no more than a scenario can be, even of a device
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
             raise ScenarioError(f"{path} is larger than a scenario can be ({MAX_BYTES:,} bytes).")
-        text = path.read_text(encoding="utf-8")
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         hint = did_you_mean(path.stem, shelf)
         raise ScenarioError(f"{path}: no such file, nor a library scenario{hint or '.'}") from None
@@ -71,8 +73,10 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
         raise ScenarioError(f"{path} is a folder, not a scenario.") from None
     except UnicodeDecodeError:
         raise ScenarioError(f"{path} is not a text file in UTF-8.") from None
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (OSError, ValueError) as error:
+        raise ScenarioError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})."
+        ) from None
     return parse_scenario(text, str(path))
 
 
@@ -85,8 +89,11 @@ def parse_scenario(text: str, where: str = "scenario") -> Scenario:
         place = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ScenarioError(f"{where}{place}: not valid YAML ({problem}).") from None
-    except (RecursionError, ValueError) as error:
-        raise ScenarioError(f"{where}: not a scenario ({str(error)[:100]}).") from None
+    except Exception as error:  # explicit tags (!!int "", !!bool maybe) trip PyYAML in many ways
+        reason = str(error).splitlines() or [""]
+        raise ScenarioError(
+            f"{where}: not a scenario ({type(error).__name__}: {reason[0][:100]})."
+        ) from None
     if not isinstance(data, dict):
         raise ScenarioError(f"{where}: a scenario is a mapping with name, why and changes.")
     return _validate(data, where)
@@ -105,7 +112,8 @@ def _first_problems(error: ValidationError, where: str) -> str:
     first = problems[0]
     place = ""
     for part in first["loc"]:
-        place += f"[{part}]" if isinstance(part, int) else f"{'.' if place else ''}{part}"
+        name = part if str(part).isprintable() else repr(part)
+        place += f"[{part}]" if isinstance(part, int) else f"{'.' if place else ''}{name}"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])

@@ -153,6 +153,11 @@ def _bounds(
 ) -> tuple[int, int] | None:
     if not letter and not number:
         return None
+    for section, division in ((letter, number), (last_letter, last_number)):
+        if section and division:
+            first, last = SECTIONS[section]
+            if not first <= int(division) <= last:
+                return None  # a division of another section: a typo
     low = int(number) if number else SECTIONS[letter][0]
     if last_letter is None and last_number is None:
         return low, low if number else SECTIONS[letter][1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from entrepot.core.errors import DataError
+from entrepot.core.errors import DataError, OutputError
 from entrepot.core.labels import did_you_mean
 from entrepot.sources.packages import cache_folder
 from entrepot.world.store import read_world, write_world
@@ -61,7 +61,11 @@ def load_world(name: str | Path) -> World:
             raise DataError(f"{row.name} is not here yet; `entrepot world get {row.name}` builds it.")
         return read_world(path)
     path = Path(name)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
         hint = did_you_mean(str(name), SHELF)
         raise DataError(
             f"{name}: neither a world nor a file{hint or '.'} `entrepot world list` shows the worlds."
@@ -85,6 +89,11 @@ def get_world(name: str) -> Path:
         hint = did_you_mean(name, builders)
         raise DataError(f"there is no world {name!r} to get{hint or '.'} Known: {', '.join(builders)}.")
     path = got_path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{path.parent}: cannot be made ({error.strerror}); set ENTREPOT_CACHE to a folder."
+        ) from None
     write_world(path, builders[name]())
     return path

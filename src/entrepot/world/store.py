@@ -7,8 +7,10 @@ number is read, and the size is bounded.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ from entrepot.world.world import Satellite, Sector, World
 FORMAT = "entrepot-world-1"
 MAX_NODES = 20_000
 MAX_META = 8_000_000
+# Numbers may take this much memory, or this many times the file's own size if that is more.
+MAX_NUMBERS = 256_000_000
+MAX_RATIO = 200
+MAX_HEADER = 10_000
 TABLES = ("Z", "F", "V", "T_inputs", "T_final")
 
 
@@ -32,12 +38,16 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
     by difference when reading, so that identities hold exactly.
     """
     arrays: dict[str, NDArray[Any]] = {}
+    if decimals is not None and len(world.value_added_categories) != 1:
+        raise OutputError(f"{path}: fixed point holds one value-added category; sum them first.")
     for name in TABLES:
         values = getattr(world, name)
         if decimals is None:
             arrays[name] = values
         elif name != "V":
-            whole = np.rint(values * 10**decimals)
+            whole = np.rint(values * 10.0**decimals)
+            if np.abs(whole).max(initial=0) >= 2**53:
+                raise OutputError(f"{path}: {name} is too large for {decimals} decimals.")
             arrays[name] = _planes(whole.astype(np.int64))
     meta = {
         "format": FORMAT,
@@ -61,7 +71,10 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
     }
     for i, satellite in enumerate(world.satellites.values()):
         arrays[f"satellite{i}"] = satellite.values
-    text = json.dumps(meta, ensure_ascii=False, sort_keys=True).encode()
+    try:
+        text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"{path}: labels or provenance are not plain data ({error}).") from None
     part = path.with_name(path.name + ".part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -73,8 +86,10 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
                 archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -110,8 +125,10 @@ def read_world(path: Path) -> World:
     not balance.
     """
     try:
+        size = path.stat().st_size
         with zipfile.ZipFile(path) as archive:
             meta = _meta(archive, path)
+            _check_numbers(archive, path, size)
             return _world(archive, meta, path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
@@ -119,12 +136,8 @@ def read_world(path: Path) -> World:
         raise DataError(f"{path} is a folder, not a world file.") from None
     except EntrepotError:
         raise
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError) as error:
+    except Exception as error:  # a damaged file trips zipfile, zlib, json and numpy in many ways
         raise DataError(f"{path} is no world table, or is damaged ({_short(error)}).") from None
-    except Exception as error:  # zlib.error and friends on damaged members
-        if type(error).__module__ in ("zlib", "lzma", "struct", "_struct"):
-            raise DataError(f"{path} is damaged ({_short(error)}).") from None
-        raise
 
 
 def _short(error: BaseException) -> str:
@@ -132,15 +145,90 @@ def _short(error: BaseException) -> str:
 
 
 def _meta(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    for entry in archive.infolist():
+        # Other methods unpack without a bound on what comes out at once.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(f"{path}: {entry.filename!r} is packed in a way that is not read here.")
     entry = archive.getinfo("world.json")
     if entry.file_size > MAX_META:
         raise DataError(f"{path}: its labels take {entry.file_size:,} bytes; that is no world file.")
-    meta = json.loads(archive.read(entry))
+    with archive.open(entry) as member:
+        text = member.read(entry.file_size)
+        if member.read(1):
+            raise DataError(f"{path}: its labels are longer than declared.")
+    meta = json.loads(text, parse_constant=_no_constant)
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise DataError(f"{path}: not in the format {FORMAT}.")
+    _check_meta(meta)
     if len(meta["regions"]) * len(meta["sectors"]) > MAX_NODES:
         raise DataError(f"{path}: more than {MAX_NODES:,} region-sectors are declared; refused.")
     return meta
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} among its labels")
+
+
+def _check_meta(meta: dict[str, Any]) -> None:
+    """Raise ValueError unless every label is of the kind a World holds."""
+
+    def texts(items: Any) -> bool:
+        return isinstance(items, list) and all(isinstance(x, str) for x in items)
+
+    def named(items: Any) -> bool:
+        return isinstance(items, dict) and texts(list(items.values()))
+
+    def whole(item: Any) -> bool:
+        return isinstance(item, int) and not isinstance(item, bool)
+
+    def sector(row: Any) -> bool:
+        return (
+            isinstance(row, list)
+            and len(row) == 4
+            and texts(row[:3])
+            and isinstance(row[3], list)
+            and all(whole(d) for d in row[3])
+        )
+
+    def satellite(row: Any) -> bool:
+        return (
+            isinstance(row, dict) and texts(row["dims"]) and texts([row["unit"], row["source"]])
+        )
+
+    kinds = {
+        "name": isinstance(meta["name"], str),
+        "year": whole(meta["year"]),
+        "regions": texts(meta["regions"]),
+        "sectors": isinstance(meta["sectors"], list) and all(map(sector, meta["sectors"])),
+        "final_categories": texts(meta["final_categories"]),
+        "value_added_categories": texts(meta["value_added_categories"]),
+        "taxes": isinstance(meta["taxes"], str),
+        "region_names": named(meta["region_names"]),
+        "parent": named(meta["parent"]),
+        "provenance": isinstance(meta["provenance"], dict),
+        "rtol": isinstance(meta["rtol"], int | float),
+        "atol": isinstance(meta["atol"], int | float),
+        "decimals": meta["decimals"] is None
+        or (whole(meta["decimals"]) and -9 <= meta["decimals"] <= 15),
+        "satellites": isinstance(meta["satellites"], dict)
+        and all(map(satellite, meta["satellites"].values())),
+    }
+    for key, good in kinds.items():
+        if not good:
+            raise ValueError(f"its {key} are not what a world has")
+    said = meta["provenance"]
+    lists = all(texts(said.get(key, [])) for key in ("notes", "estimated"))
+    if not lists or not isinstance(said.get("measured_error", {}), dict):
+        raise ValueError("its provenance is not what a world has")
+
+
+def _check_numbers(archive: zipfile.ZipFile, path: Path, size: int) -> None:
+    """Refuse, before unpacking, more numbers than a file of this size can be meant to hold."""
+    declared = sum(entry.file_size for entry in archive.infolist())
+    if declared > max(MAX_NUMBERS, MAX_RATIO * size):
+        raise DataError(
+            f"{path}: {declared:,} bytes are declared in a file of {size:,}; refused."
+        )
 
 
 def _array(
@@ -148,13 +236,11 @@ def _array(
 ) -> NDArray[Any]:
     """One array, its header checked against the labels before the numbers are read."""
     with archive.open(f"{name}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise DataError(f"{name} has a header of a kind that is not written here.")
+        declared, fortran, dtype = np.lib.format.read_array_header_1_0(
+            member, max_header_size=MAX_HEADER
         )
-        declared, fortran, dtype = reader(member)
         good = (
             dtype == np.uint8 and declared[1:] == shape and 1 <= declared[0] <= 7
             if planes
@@ -162,7 +248,9 @@ def _array(
         )
         if fortran or not good:
             raise DataError(f"{name} is {dtype} {declared}, which the labels do not admit.")
-        size = int(np.prod(declared)) * dtype.itemsize
+        size = math.prod(declared) * dtype.itemsize
+        if size > archive.getinfo(f"{name}.npy").file_size:
+            raise DataError(f"{name} is shorter or longer than it declares.")
         data = member.read(size)
         if len(data) != size or member.read(1):
             raise DataError(f"{name} is shorter or longer than it declares.")

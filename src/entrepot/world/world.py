@@ -72,6 +72,9 @@ class World:
     within `atol + rtol * x`, the tolerance the source declares. What is left
     is `slack`, kept and visible.
 
+    Satellites must be finite; `tariffs` and `export_taxes` (dims sector,
+    origin, destination; ad-valorem fractions) must exceed -1 and vanish at home.
+
     Raises WorldError when shapes, labels, signs or identities do not hold.
     """
 
@@ -104,6 +107,14 @@ class World:
         require_unique("sectors", self.sector_codes)
         n, s = len(self.regions), len(self.sectors)
         c, v = len(self.final_categories), len(self.value_added_categories)
+        if not (n and s and c and v):
+            raise WorldError("a world needs at least one region, sector and category of each kind.")
+        if self.taxes not in ("separate", "in_value_added"):
+            raise WorldError(f"taxes are {self.taxes!r}; 'separate' or 'in_value_added' was expected.")
+        if not (0 <= self.rtol < np.inf and 0 <= self.atol < np.inf):
+            raise WorldError(
+                f"tolerances must be finite and not negative (rtol {self.rtol}, atol {self.atol})."
+            )
         shapes = {
             "Z": (n * s, n * s),
             "F": (n * s, n, c),
@@ -146,6 +157,15 @@ class World:
             raise WorldError(
                 f"satellite {key} has shape {satellite.values.shape}; {shape} was expected."
             )
+        if not np.isfinite(satellite.values).all():
+            raise WorldError(f"satellite {key} holds values that are not finite.")
+        if key in ("tariffs", "export_taxes"):
+            if satellite.dims != ("sector", "origin", "destination"):
+                raise WorldError(f"{key} must have dims (sector, origin, destination).")
+            if (satellite.values <= -1).any():
+                raise WorldError(f"{key} holds a rate of -100 % or less: prices would not be positive.")
+            if np.einsum("sdd->sd", satellite.values).any():
+                raise WorldError(f"{key} holds a rate on home sales; only cross-border ones are taxed.")
 
     def _where(self, name: str, mask: NDArray[np.bool_]) -> str:
         """The first offending cells of a table, by name."""
@@ -252,20 +272,10 @@ def attach(
 ) -> World:
     """A new World with one more satellite on its own labels.
 
-    Values must be finite; `tariffs` and `export_taxes` (dims sector, origin,
-    destination; ad-valorem fractions) must exceed -1 and vanish at home.
-    Raises WorldError otherwise, or when the satellite is there already.
+    Raises WorldError when the satellite is there already, or is one that a
+    World does not admit.
     """
     if name in world.satellites:
         raise WorldError(f"{world.name} already carries {name!r}; it is not overwritten.")
     satellite = Satellite(_frozen(values), tuple(dims), unit, source)
-    if not np.isfinite(satellite.values).all():
-        raise WorldError(f"satellite {name} holds values that are not finite.")
-    if name in ("tariffs", "export_taxes"):
-        if satellite.dims != ("sector", "origin", "destination"):
-            raise WorldError(f"{name} must have dims (sector, origin, destination).")
-        if (satellite.values <= -1).any():
-            raise WorldError(f"{name} holds a rate of -100 % or less: prices would not be positive.")
-        if np.einsum("sdd->sd", satellite.values).any():
-            raise WorldError(f"{name} holds a rate on home sales; only cross-border ones are taxed.")
     return replace(world, satellites={**world.satellites, name: satellite})

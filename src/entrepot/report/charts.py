@@ -1,0 +1,642 @@
+"""Charts of a result as Vega-Lite specifications, drawn from the result rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.catalogues import economies
+from entrepot.equilibrium.welfare import SPLIT_TERMS
+from entrepot.report.terminal import number
+from entrepot.results.tables import volumes
+
+if TYPE_CHECKING:
+    from entrepot.results.run import Result
+
+Array = NDArray[np.float64]
+Row = dict[str, Any]
+Spec = dict[str, Any]
+
+GAIN, LOSS, NEUTRAL = "#1f6fb2", "#b85c00", "#d6d7d4"
+DIVERGING = (
+    "#6b2c00", "#a84f00", "#d98032", "#f0b272", "#fadfc0",
+    "#f4f3ee",
+    "#d3e5f2", "#9cc5e2", "#5f9fcf", "#2a73b0", "#083d70",
+)  # fmt: skip
+TERM_COLOURS = {
+    "terms_of_trade": "#0072b2",
+    "volume_of_trade": "#56b4e9",
+    "trade_cost": "#e69f00",
+    "technology": "#009e73",
+    "endowment": "#cfc12c",
+    "transfer": "#cc79a7",
+    "product_tax": "#d55e00",
+    "higher_order": "#8c8c8c",
+}
+ALL_BARS, END_BARS, MOVERS, CELLS = 25, 12, 15, 25
+SMALL_KM2 = 12_000
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+CONFIG: Spec = {
+    "font": FONT,
+    "background": "transparent",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "#3b4248",
+        "titleColor": "#5b646b",
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "domain": False,
+        "ticks": False,
+        "gridColor": "#e6e8e6",
+        "labelLimit": 170,
+        "labelPadding": 5,
+    },
+    "legend": {
+        "labelColor": "#3b4248",
+        "titleColor": "#5b646b",
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelLimit": 260,
+        "titleLimit": 500,
+    },
+}
+
+
+def minus(text: str) -> str:
+    """A figure with the true minus sign."""
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def figure(value: float | None, digits: int = 3, sign: bool = True) -> str:
+    """A figure for the page, as in the terminal but with the true minus sign."""
+    return minus(number(value, digits, sign))
+
+
+def map_layer() -> dict[str, Any]:
+    """The world map: TopoJSON, object `countries`, ids ISO alpha-3."""
+    text = (files("entrepot.report") / "data" / "world-map.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+def class_breaks(values: Iterable[float | None]) -> list[float]:
+    """Five positive class bounds for a scale centred on zero, the outer classes open.
+
+    Values within one order of magnitude get equal steps; others the ladder
+    1, 3, 10, 30 ending below the 96th percentile of the absolute values, so a
+    few extreme cells do not wash out the rest.
+    """
+    size = np.array([abs(v) for v in values if v is not None and math.isfinite(v) and v != 0])
+    if not size.size or size.max() < 1e-9:
+        return [0.01, 0.03, 0.1, 0.3, 1.0]
+    high, low = float(np.quantile(size, 0.96)), float(np.quantile(size, 0.25))
+    if high < 10 * low:
+        step = _nice(high / 4.5)
+        return [_clean(step * k) for k in (0.2, 1, 2, 3, 4)]
+    exponent = math.floor(2 * math.log10(high) + 1e-9)
+    return [_ladder(exponent - k) for k in (4, 3, 2, 1, 0)]
+
+
+def _ladder(half_decades: int) -> float:
+    whole, half = divmod(half_decades, 2)
+    return _clean((3 if half else 1) * 10.0**whole)
+
+
+def _nice(value: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is not above the value."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * m for m in (5, 2, 1) if power * m <= value * (1 + 1e-9) or m == 1)
+
+
+def _clean(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _class_colour(field: str, values: Iterable[float | None], title: str) -> Any:
+    """Colour by class on the diverging scale; cells without a value are neutral."""
+    import altair as alt
+
+    breaks = class_breaks(values)
+    scale = alt.Scale(
+        type="threshold",
+        domain=[-b for b in reversed(breaks)] + breaks,
+        range=list(DIVERGING),
+    )
+    legend = alt.Legend(
+        title=title,
+        type="gradient",
+        orient="top",
+        direction="horizontal",
+        gradientLength=330,
+        gradientThickness=11,
+        format=",.6~g",
+    )
+    return alt.condition(
+        f"isValid(datum['{field}'])",
+        alt.Color(f"{field}:Q", scale=scale, legend=legend),
+        alt.value(NEUTRAL),
+    )
+
+
+def region_labels(rows: Sequence[Row]) -> dict[str, str]:
+    """Display names by code, the code added where two economies share a name."""
+    names = [r["name"] for r in rows]
+    return {
+        r["region"]: r["name"] if names.count(r["name"]) == 1 else f"{r['name']} ({r['region']})"
+        for r in rows
+    }
+
+
+def _finish(chart: Any, description: str, **size: Any) -> Spec:
+    """Plain specification, as wide as its place on the page."""
+    spec: Spec = chart.to_dict()
+    spec.pop("$schema", None)
+    spec.pop("config", None)
+    return spec | {"width": "container", "description": description} | size
+
+
+def _inline(rows: Sequence[Row]) -> Any:
+    import altair as alt
+
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def _named_weight(names: Iterable[str]) -> Any:
+    """Bold axis labels for the economies named."""
+    test = f"indexof({json.dumps(sorted(names))}, datum.value) >= 0"
+    return {"condition": {"test": test, "value": "bold"}, "value": "normal"}
+
+
+# --- map ---------------------------------------------------------------------------------------
+
+
+def map_spec(rows: Sequence[Row]) -> Spec:
+    """Choropleth of real income; circles for economies too small for the map."""
+    import altair as alt
+
+    on_map = _map_rows(rows)
+    colour = _class_colour(
+        "welfare_pct", [r["welfare_pct"] for r in rows], "Real income, % (outer classes open)"
+    )
+    tips = [
+        alt.Tooltip("name:N", title="Economy"),
+        alt.Tooltip("percent:N", title="Real income"),
+        alt.Tooltip("musd:N", title="Million USD"),
+    ]
+    shapes = (
+        alt.Chart(
+            alt.InlineData(
+                values={}, format=alt.TopoDataFormat(type="topojson", feature="countries")
+            )
+        )
+        .mark_geoshape(stroke="#ffffff", strokeWidth=0.5)
+        .transform_lookup(
+            lookup="id",
+            from_=alt.LookupData(
+                data=alt.InlineData(values=on_map),
+                key="id",
+                fields=["name", "percent", "musd", "welfare_pct"],
+            ),
+        )
+        .encode(color=colour, tooltip=tips)
+    )
+    layers = [shapes]
+    points = [r for r in on_map if r["point"]]
+    if points:
+        layers.append(
+            _inline(points)
+            .mark_circle(size=58, opacity=1, stroke="#3b4248", strokeWidth=0.9)
+            .encode(longitude="lon:Q", latitude="lat:Q", color=colour, tooltip=tips)
+        )
+    chart = alt.layer(*layers).project(type="equalEarth")
+    spec = _finish(chart, "World map of the change in real income by economy", height=430)
+    spec["layer"][0]["data"]["values"] = map_layer()
+    spec["usermeta"] = {"aspect": 0.5}
+    return spec
+
+
+def _map_rows(rows: Sequence[Row]) -> list[Row]:
+    """A row for every economy of the catalogue: those of the world with numbers."""
+    known, here = economies(), {r["region"]: r for r in rows}
+    areas = land_areas()
+    out = []
+    for code, place in known.items():
+        row = here.get(code)
+        out.append(
+            {
+                "id": code,
+                "name": row["name"] if row else place["name"],
+                "welfare_pct": row["welfare_pct"] if row else None,
+                "percent": f"{figure(row['welfare_pct'])} %" if row else "not separate in this world",
+                "musd": figure(row["welfare_musd"], 0) if row else "–",
+                "point": bool(row and place["lon"]) and areas.get(code, 0.0) < SMALL_KM2,
+                "lon": float(place["lon"] or 0),
+                "lat": float(place["lat"] or 0),
+            }
+        )
+    return out
+
+
+def off_map(rows: Sequence[Row]) -> list[Row]:
+    """Regions of the world that are no economy of the catalogue, such as a rest of the world."""
+    return [r for r in rows if r["region"] not in economies()]
+
+
+@cache
+def land_areas() -> dict[str, float]:
+    """Land area of every economy on the map, square kilometres, from its outlines."""
+    topology = map_layer()
+    scale, shift = topology["transform"]["scale"], topology["transform"]["translate"]
+    arcs = [np.cumsum(np.array(a), axis=0) * scale + shift for a in topology["arcs"]]
+    areas: dict[str, float] = {}
+    for shape in topology["objects"]["countries"]["geometries"]:
+        parts = shape["arcs"] if shape["type"] == "MultiPolygon" else [shape["arcs"]]
+        total = sum(
+            _ring_area(arcs, ring) * (1 if k == 0 else -1)
+            for polygon in parts
+            for k, ring in enumerate(polygon)
+        )
+        if "id" in shape:
+            areas[shape["id"]] = total
+    return areas
+
+
+def _ring_area(arcs: Sequence[Array], ring: Sequence[int]) -> float:
+    """Area of a ring on the sphere (trapezoids in longitude and sine of latitude)."""
+    path = np.concatenate([arcs[i] if i >= 0 else arcs[~i][::-1] for i in ring])
+    lon, sine = np.radians(path[:, 0]), np.sin(np.radians(path[:, 1]))
+    return float(abs(np.sum(np.diff(lon) * (sine[1:] + sine[:-1]) / 2)) * 6371.0**2)
+
+
+# --- bars --------------------------------------------------------------------------------------
+
+
+def bar_specs(rows: Sequence[Row], named: set[str]) -> dict[str, Spec]:
+    """Ranked bars of real income: all economies, or the two ends of the ranking."""
+    ranked = sorted(rows, key=lambda r: (-r["welfare_pct"], r["region"]))
+    if len(ranked) <= ALL_BARS:
+        return {"bars": _bars(ranked, named, "Real income of all economies, ranked")}
+    return {
+        "top": _bars(ranked[:END_BARS], named, "Largest changes upwards in real income"),
+        "bottom": _bars(ranked[-END_BARS:], named, "Largest changes downwards in real income"),
+    }
+
+
+def _bars(rows: Sequence[Row], named: set[str], description: str) -> Spec:
+    import altair as alt
+
+    labels = region_labels(rows)
+    data = [
+        {
+            "label": labels[r["region"]],
+            "welfare_pct": r["welfare_pct"],
+            "text": f"{figure(r['welfare_pct'])} %",
+            "musd": figure(r["welfare_musd"], 0),
+        }
+        for r in rows
+    ]
+    values = [r["welfare_pct"] for r in rows]
+    low, high = min(0.0, *values), max(0.0, *values)
+    room = 0.16 * (high - low or 1.0)
+    domain = [low - room if low < 0 else low, high + room if high > 0 else high]
+    y = alt.Y(
+        "label:N",
+        sort=[d["label"] for d in data],
+        title=None,
+        axis=alt.Axis(labelFontWeight=_named_weight(labels[c] for c in labels if c in named)),
+    )
+    scale = alt.Scale(domain=domain, nice=False, zero=False)
+    x = alt.X("welfare_pct:Q", title=None, scale=scale, axis=alt.Axis(labels=False, grid=False))
+    bars = (
+        _inline(data)
+        .mark_bar(height={"band": 0.72}, cornerRadiusEnd=1.5)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.condition("datum.welfare_pct < 0", alt.value(LOSS), alt.value(GAIN)),
+            tooltip=[
+                alt.Tooltip("label:N", title="Economy"),
+                alt.Tooltip("text:N", title="Real income"),
+                alt.Tooltip("musd:N", title="Million USD"),
+            ],
+        )
+    )
+    text = (
+        _inline(data)
+        .mark_text(
+            fontSize=12,
+            color="#23292e",
+            align=alt.expr("datum.welfare_pct < 0 ? 'right' : 'left'"),
+            dx=alt.expr("datum.welfare_pct < 0 ? -5 : 5"),
+        )
+        .encode(x=x, y=y, text="text:N")
+    )
+    zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", scale=scale))
+    return _finish(alt.layer(bars, text, zero), description, height={"step": 24})
+
+
+# --- why ---------------------------------------------------------------------------------------
+
+
+def term_label(term: str) -> str:
+    """A welfare-split term in words."""
+    return "rest (higher order)" if term == "higher_order" else term.replace("_", " ")
+
+
+def split_terms(rows: Sequence[Row]) -> list[str]:
+    """Terms of the welfare split that are not zero for every economy."""
+    return [t for t in SPLIT_TERMS if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+
+
+def largest_movers(rows: Sequence[Row], count: int) -> list[Row]:
+    """The economies whose real income changes most, ranked from gain to loss."""
+    chosen = sorted(rows, key=lambda r: (-abs(r["welfare_pct"]), r["region"]))[:count]
+    return sorted(chosen, key=lambda r: (-r["welfare_pct"], r["region"]))
+
+
+def split_spec(rows: Sequence[Row]) -> Spec | None:
+    """Stacked welfare split of the largest movers with their exact change; None when all is zero."""
+    import altair as alt
+
+    terms, movers = split_terms(rows), largest_movers(rows, MOVERS)
+    if not terms:
+        return None
+    labels = region_labels(rows)
+    data = [
+        {
+            "label": labels[r["region"]],
+            "term": term_label(t),
+            "value": r[f"{t}_pct"],
+            "text": f"{figure(r[f'{t}_pct'])} %",
+        }
+        for r in movers
+        for t in terms
+    ]
+    totals = [
+        {
+            "label": labels[r["region"]],
+            "total": r["welfare_pct"],
+            "text": f"{figure(r['welfare_pct'])} %",
+        }
+        for r in movers
+    ]
+    y = alt.Y("label:N", sort=[t["label"] for t in totals], title=None)
+    title = "% of base income; diamonds: exact change in real income"
+    bars = (
+        _inline(data)
+        .mark_bar(height={"band": 0.7})
+        .encode(
+            x=alt.X("value:Q", title=title, axis=alt.Axis(format="+~g")),
+            y=y,
+            color=alt.Color(
+                "term:N",
+                scale=alt.Scale(
+                    domain=[term_label(t) for t in terms], range=[TERM_COLOURS[t] for t in terms]
+                ),
+                legend=alt.Legend(title=None, orient="top", columns=4, symbolType="square"),
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="Economy"),
+                alt.Tooltip("term:N", title="Cause"),
+                alt.Tooltip("text:N", title="% of base income"),
+            ],
+        )
+    )
+    marks = (
+        _inline(totals)
+        .mark_point(shape="diamond", size=62, filled=True, color="#111", stroke="#fff", opacity=1)
+        .encode(
+            x=alt.X("total:Q", title=title),
+            y=y,
+            tooltip=[
+                alt.Tooltip("label:N", title="Economy"),
+                alt.Tooltip("text:N", title="Real income"),
+            ],
+        )
+    )
+    zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", title=title))
+    chart = alt.layer(bars, zero, marks)
+    return _finish(chart, "Welfare split of the largest movers by cause", height={"step": 25})
+
+
+# --- heat maps ---------------------------------------------------------------------------------
+
+
+def _chosen(result: Result, weight: Array) -> list[int]:
+    """Up to CELLS regions: all, or the named ones first and then the heaviest others."""
+    n, named = len(result.base_world.regions), result.lowered.named
+    if n <= CELLS:
+        inside = [i for i in range(n) if named[i]]
+        return inside + [i for i in range(n) if not named[i]]
+    order = sorted(range(n), key=lambda i: (-weight[i], i))
+    chosen = [i for i in order if named[i]][: CELLS - 5]
+    return chosen + [i for i in order if not named[i]][: CELLS - len(chosen)]
+
+
+def _heat(data: Sequence[Row], x: Any, y: Any, colour: Any, tips: list[Any]) -> Any:
+    return (
+        _inline(data)
+        .mark_rect(stroke="#ffffff", strokeWidth=1)
+        .encode(x=x, y=y, color=colour, tooltip=tips)
+    )
+
+
+def _name_axis(named: Iterable[str], side: str, title: str | None) -> Any:
+    import altair as alt
+
+    given: dict[str, Any] = {"labelFontWeight": _named_weight(named), "title": title}
+    if side == "x":
+        given |= {"orient": "top", "labelAngle": -45, "labelAlign": "left", "labelLimit": 110}
+    return alt.Axis(**given)
+
+
+def sector_spec(result: Result, rows: Sequence[Row]) -> Spec:
+    """Change of output volume, sectors by economies."""
+    import altair as alt
+
+    world = result.base_world
+    base, new = volumes(result)["output"]
+    labels = region_labels(rows)
+    chosen = _chosen(result, np.array([abs(r["welfare_pct"]) for r in rows]))
+    data = []
+    for k, sector in enumerate(world.sectors):
+        for i in chosen:
+            share = None
+            if base[k, i] > 0:
+                share = float(100 * (new[k, i] / base[k, i] - 1))
+            data.append(
+                {
+                    "sector": sector.name,
+                    "label": labels[world.regions[i]],
+                    "change": None if share is None else _clean(share),
+                    "text": "no output" if share is None else f"{figure(share, 2)} %",
+                    "musd": figure(float(new[k, i] - base[k, i]), 0),
+                    "base": figure(float(base[k, i]), 0, sign=False),
+                }
+            )
+    named = [labels[r] for r, is_named in zip(world.regions, result.lowered.named, strict=True) if is_named]
+    chart = _heat(
+        data,
+        alt.X(
+            "label:N",
+            sort=[labels[world.regions[i]] for i in chosen],
+            axis=_name_axis(named, "x", None),
+        ),
+        alt.Y("sector:N", sort=[s.name for s in world.sectors], title=None, axis=alt.Axis(labelLimit=230)),
+        _class_colour("change", [d["change"] for d in data], "Volume of output, % (outer classes open)"),
+        [
+            alt.Tooltip("label:N", title="Economy"),
+            alt.Tooltip("sector:N", title="Sector"),
+            alt.Tooltip("text:N", title="Output volume"),
+            alt.Tooltip("musd:N", title="Change, million USD"),
+            alt.Tooltip("base:N", title="Base, million USD"),
+        ],
+    )
+    return _finish(chart, "Change of output volume by sector and economy", height={"step": 19})
+
+
+def trade_spec(result: Result, rows: Sequence[Row]) -> Spec:
+    """Change of bilateral trade volume, exporters by importers, the rest summed."""
+    import altair as alt
+
+    world = result.base_world
+    before, after = (f.sum(0) for f in volumes(result)["flows"])
+    chosen = _chosen(result, before.sum(0) + before.sum(1))
+    names, member = _membership(rows, chosen)
+    before, after = member.T @ before @ member, member.T @ after @ member
+    data = []
+    for o, exporter in enumerate(names):
+        for d, importer in enumerate(names):
+            alone = o == d and o < len(chosen)
+            change = float(after[o, d] - before[o, d])
+            relative = f"{figure(100 * change / before[o, d], 2)} %" if before[o, d] > 0 else "."
+            data.append(
+                {
+                    "exporter": exporter,
+                    "importer": importer,
+                    "change": None if alone else _clean(change),
+                    "musd": "own market, not trade" if alone else figure(change, 0),
+                    "pct": "–" if alone else relative,
+                    "base": "–" if alone else figure(float(before[o, d]), 0, sign=False),
+                }
+            )
+    labels = region_labels(rows)
+    named = [labels[r] for r, is_named in zip(world.regions, result.lowered.named, strict=True) if is_named]
+    chart = _heat(
+        data,
+        alt.X("importer:N", sort=names, axis=_name_axis(named, "x", "Importer")),
+        alt.Y("exporter:N", sort=names, axis=_name_axis(named, "y", "Exporter")),
+        _class_colour(
+            "change",
+            [d["change"] for d in data],
+            "Trade volume, million USD at base border prices (outer classes open)",
+        ),
+        [
+            alt.Tooltip("exporter:N", title="Exporter"),
+            alt.Tooltip("importer:N", title="Importer"),
+            alt.Tooltip("musd:N", title="Change, million USD"),
+            alt.Tooltip("pct:N", title="Change"),
+            alt.Tooltip("base:N", title="Base, million USD"),
+        ],
+    )
+    return _finish(chart, "Change of trade volume by exporter and importer", height={"step": 21})
+
+
+def _membership(rows: Sequence[Row], chosen: Sequence[int]) -> tuple[list[str], Array]:
+    """Labels and the 0/1 matrix (region, shown) that sums those not chosen into one."""
+    labels = region_labels(rows)
+    names = [labels[rows[i]["region"]] for i in chosen]
+    rest = len(chosen) < len(rows)
+    member = np.zeros((len(rows), len(names) + rest))
+    member[chosen, range(len(chosen))] = 1
+    if rest:
+        member[member.sum(1) == 0, -1] = 1
+        names.append("All others, summed")
+    return names, member
+
+
+# --- elasticities ------------------------------------------------------------------------------
+
+
+def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
+    """Real income of the largest movers under each elasticity set; None when there is one set."""
+    import altair as alt
+
+    solved = [h for h in result.headlines if h.welfare_pct is not None]
+    if len(solved) < 2:
+        return None
+    labels, position = region_labels(rows), {r["region"]: i for i, r in enumerate(rows)}
+    movers = largest_movers(rows, MOVERS + 5)
+    data, spans = [], []
+    for row in movers:
+        label = labels[row["region"]]
+        values = []
+        for head in solved:
+            assert head.welfare_pct is not None
+            values.append(float(head.welfare_pct[position[row["region"]]]))
+            data.append(
+                {
+                    "label": label,
+                    "set": head.elasticities,
+                    "value": values[-1],
+                    "text": f"{figure(values[-1])} %",
+                }
+            )
+        spans.append({"label": label, "low": min(values), "high": max(values)})
+    title = "Real income, %"
+    order = [labels[r["region"]] for r in movers]
+    y = alt.Y("label:N", sort=order, title=None)
+    zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", title=title))
+    line = (
+        _inline(spans)
+        .mark_rule(color="#9aa3a9", strokeWidth=2)
+        .encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y)
+    )
+    names = [h.elasticities for h in solved]
+    dots = (
+        _inline(data)
+        .mark_point(size=70, filled=True, opacity=1)
+        .encode(
+            x=alt.X("value:Q", title=title, axis=alt.Axis(format="+~g")),
+            y=y,
+            color=alt.Color(
+                "set:N",
+                scale=alt.Scale(domain=names, range=[GAIN, "#d98200", "#5d3a9b", "#555"][: len(names)]),
+                legend=alt.Legend(title=None, orient="top", columns=1),
+            ),
+            shape=alt.Shape(
+                "set:N",
+                scale=alt.Scale(domain=names, range=["circle", "diamond", "square", "cross"][: len(names)]),
+            ),
+            tooltip=[
+                alt.Tooltip("label:N", title="Economy"),
+                alt.Tooltip("set:N", title="Elasticities"),
+                alt.Tooltip("text:N", title="Real income"),
+            ],
+        )
+    )
+    chart = alt.layer(zero, line, dots)
+    return _finish(chart, "Real income under each elasticity set", height={"step": 21})
+
+
+def chart_specs(result: Result, rows: Sequence[Row]) -> dict[str, Spec]:
+    """Every chart of the page by key; those with nothing to show are left out."""
+    codes = zip(result.base_world.regions, result.lowered.named, strict=True)
+    named = {code for code, is_named in codes if is_named}
+    specs: dict[str, Spec | None] = {"map": map_spec(rows)}
+    specs |= bar_specs(rows, named)
+    specs |= {
+        "split": split_spec(rows),
+        "sectors": sector_spec(result, rows),
+        "trade": trade_spec(result, rows),
+        "elasticities": elasticity_spec(result, rows),
+    }
+    return {key: spec for key, spec in specs.items() if spec is not None}
