@@ -52,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     """Write both files, or with ``--check`` say whether they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tarball", nargs="?", type=Path, help="world-atlas-2.0.2.tgz")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a difference")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 on a difference"
+    )
     args = parser.parse_args(argv)
 
     medium, fine = read_package(args.tarball)
@@ -60,7 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     alpha3 = {row["numeric"]: row["code"] for row in rows}
     outputs = {MAP: world_map(medium, alpha3), ECONOMIES: with_points(rows, fine)}
 
-    stale = [path for path, data in outputs.items() if not path.exists() or path.read_bytes() != data]
+    stale = [
+        path for path, data in outputs.items() if not path.exists() or path.read_bytes() != data
+    ]
     if args.check:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is not what this script makes", file=sys.stderr)
@@ -76,7 +80,9 @@ def read_package(tarball: Path | None) -> tuple[Topology, Topology]:
     """The 1:50m and 1:10m country layers of the pinned package, after checking its sha256."""
     if tarball is None:
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True)
+            subprocess.run(
+                ["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True, capture_output=True
+            )
             return read_package(next(Path(folder).glob("*.tgz")))
     data = tarball.read_bytes()
     found = hashlib.sha256(data).hexdigest()
@@ -98,7 +104,9 @@ def world_map(topology: Topology, alpha3: dict[str, str]) -> bytes:
     left out: they belong to ``economies.csv``.
     """
     arcs = decode(topology)
-    features = [g for g in topology["objects"]["countries"]["geometries"] if g.get("id") not in DROPPED]
+    features = [
+        g for g in topology["objects"]["countries"]["geometries"] if g.get("id") not in DROPPED
+    ]
     polygons = [keep_polygons(polygons_of(feature), arcs) for feature in features]
     budget = arc_budget(polygons, arcs)
 
@@ -116,12 +124,16 @@ def world_map(topology: Topology, alpha3: dict[str, str]) -> bytes:
     small = {
         "type": "Topology",
         "transform": {"scale": scale, "translate": [-180, -90]},
-        "objects": {"countries": {"type": "GeometryCollection", "geometries": merge_same_id(geometries)}},
+        "objects": {
+            "countries": {"type": "GeometryCollection", "geometries": merge_same_id(geometries)}
+        },
         "arcs": [encode(simplify(arcs[old], budget[old])) for old in order],
     }
     data = json.dumps(small, ensure_ascii=False, separators=(",", ":")).encode()
     if len(data) > MAX_BYTES:
-        raise SystemExit(f"the map has {len(data):,} bytes, more than {MAX_BYTES:,}: raise SIMPLIFY")
+        raise SystemExit(
+            f"the map has {len(data):,} bytes, more than {MAX_BYTES:,}: raise SIMPLIFY"
+        )
     return data
 
 
@@ -192,7 +204,9 @@ def area(line: list[Point]) -> float:
     return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(line))) / 2 * middle
 
 
-def keep_polygons(polygons: list[list[list[int]]], arcs: list[list[Point]]) -> list[list[list[int]]]:
+def keep_polygons(
+    polygons: list[list[list[int]]], arcs: list[list[Point]]
+) -> list[list[list[int]]]:
     """The polygons worth drawing: the largest one, and all above ISLAND; lakes likewise."""
     sized = [(area(ring_points(rings[0], arcs)), rings) for rings in polygons]
     largest = max(size for size, _ in sized)
@@ -273,7 +287,9 @@ def with_points(rows: list[dict[str, str]], topology: Topology) -> bytes:
     for row in rows:
         row["lon"] = row["lat"] = ""
         if row["numeric"] in polygons:
-            rings = [[ring_points(ring, arcs) for ring in part] for part in polygons[row["numeric"]]]
+            rings = [
+                [ring_points(ring, arcs) for ring in part] for part in polygons[row["numeric"]]
+            ]
             x, y = inner_point(max(rings, key=lambda part: area(part[0])))
             x -= 360 * math.floor((x + 180) / 360)
             row["lon"], row["lat"] = f"{x:.2f}", f"{y:.2f}"
@@ -289,13 +305,14 @@ def inner_point(rings: list[list[Point]]) -> Point:
     outer = rings[0]
     x0, y0 = outer[0]
     cross = [
-        ((a[0] - x0) * (b[1] - y0) - (b[0] - x0) * (a[1] - y0), a, b) for a, b in itertools.pairwise(outer)
+        ((a[0] - x0) * (b[1] - y0) - (b[0] - x0) * (a[1] - y0), a, b)
+        for a, b in itertools.pairwise(outer)
     ]
     twice = sum(c for c, _, _ in cross)
     if not twice:  # collapsed to a line on the grid of the source (VAT)
-        return sum(px for px, _ in outer[1:]) / len(outer[1:]), sum(py for _, py in outer[1:]) / len(
-            outer[1:]
-        )
+        return sum(px for px, _ in outer[1:]) / len(outer[1:]), sum(
+            py for _, py in outer[1:]
+        ) / len(outer[1:])
     x = x0 + sum(c * (a[0] + b[0] - 2 * x0) for c, a, b in cross) / (3 * twice)
     y = y0 + sum(c * (a[1] + b[1] - 2 * y0) for c, a, b in cross) / (3 * twice)
     cuts = sorted(

@@ -71,7 +71,9 @@ def main() -> int:
             if not check:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(data)
-            print(f"{place.name}: {len(data):,} bytes, sha256 {digest[:16]}..., {'same' if same else 'differs'}")
+            print(
+                f"{place.name}: {len(data):,} bytes, sha256 {digest[:16]}..., {'same' if same else 'differs'}"
+            )
             if len(data) > LIMIT:
                 print(f"{place.name} is larger than {LIMIT:,} bytes")
                 return 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from entrepot.core.version import __version__
 
 _HOME = {
     "World": "entrepot.world.world",
@@ -33,7 +33,7 @@ _HOME = {
     "EntrepotError": "entrepot.core.errors",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), "__version__"]
 
 if TYPE_CHECKING:
     from entrepot.core.errors import EntrepotError as EntrepotError

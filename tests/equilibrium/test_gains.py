@@ -5,6 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+
+from entrepot.equilibrium.economy import economy_from_shares
+from entrepot.equilibrium.outcome import base_state
+from entrepot.equilibrium.shock import no_shock
+from entrepot.results.run import balanced, solve_closure
 from worlds import (
     economy,
     foreign_shock,
@@ -17,10 +22,6 @@ from worlds import (
     random_world,
     real_wage_by_shares,
 )
-
-from entrepot.equilibrium.outcome import base_state
-from entrepot.equilibrium.shock import no_shock
-from entrepot.results.run import balanced, solve_closure
 
 
 def home_share_hat(base, state, d=0):
@@ -136,11 +137,27 @@ def best_tariff(e, top=1.0):
     ("share", "expected"), [(0.5, 0.229), (0.1, 0.2029), (0.01, 0.2003), (0.001, 0.2000)]
 )
 def test_optimal_tariff_is_the_inverse_of_theta_times_the_foreign_home_share(share, expected):
-    """Gros (1987); sizes as listed among the project's reference numbers."""
-    e = frictionless([share, 1 - share], 5.0)
+    """Gros (1987): an economy of that share of the world that imports a fifth of what it buys."""
+    m = share / 5
+    e = economy_from_shares(
+        ["home", "abroad"],
+        ["all"],
+        trade=np.array([[[share - m, m], [m, 1 - share - m]]]),
+        tariffs=np.zeros((1, 2, 2)),
+        inputs=np.zeros((1, 1, 2)),
+        value_added_shares=np.ones((1, 2)),
+        final_shares=np.ones((1, 2)),
+        theta=np.array([5.0]),
+    )
     rate, foreign_home = best_tariff(e)
     assert rate == pytest.approx(1 / (5 * foreign_home), abs=1e-5)
     assert rate == pytest.approx(expected, abs=6e-5 if share < 0.5 else 6e-4)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_optimal_tariff_without_any_trade_cost(share):
+    rate, foreign_home = best_tariff(frictionless([share, 1 - share], 5.0))
+    assert rate == pytest.approx(1 / (5 * foreign_home), abs=1e-5)
 
 
 @pytest.mark.parametrize("theta", [2.0, 8.0])

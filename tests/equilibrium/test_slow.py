@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from slow import base_of_world, slow_solve
+
 from worlds import economy, full_world, outcome, random_shock, random_world
 
 CLOSURES = ("world_share", "proportional", "none")

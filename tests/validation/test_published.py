@@ -25,7 +25,11 @@ def test_every_published_cell_holds(name):
     assert not missed
     tables = [c.table for c in report.cells]
     if name == "caliendo-parro-2015":
-        assert (tables.count("Table 2"), tables.count("Table 5"), tables.count("Table 7")) == (12, 6, 93)
+        assert (tables.count("Table 2"), tables.count("Table 5"), tables.count("Table 7")) == (
+            12,
+            6,
+            93,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +61,12 @@ def test_final_demand_error_is_what_the_world_says(totals):
     np.fill_diagonal(truth, 0)
     np.fill_diagonal(ours, 0)
     measured = world.provenance["measured_error"]
-    assert weighted_error(ours.sum(1), truth.sum(1)) == pytest.approx(measured["exports_pct"], abs=0.05)
-    assert weighted_error(ours.sum(0), truth.sum(0)) == pytest.approx(measured["imports_pct"], abs=0.05)
+    assert weighted_error(ours.sum(1), truth.sum(1)) == pytest.approx(
+        measured["exports_pct"], abs=0.05
+    )
+    assert weighted_error(ours.sum(0), truth.sum(0)) == pytest.approx(
+        measured["imports_pct"], abs=0.05
+    )
     assert weighted_error(ours, truth) == pytest.approx(measured["bilateral_pct"], abs=0.05)
     away = ~np.eye(80, dtype=bool)
     correlation = np.corrcoef(ours[away], truth[away])[0, 1]

@@ -50,8 +50,10 @@ def elasticities(name: str, codes: Sequence[str], isic: Sequence[tuple[int, ...]
         return np.full(len(codes), float(chosen["uniform"]))
     by_code = {row["code"]: float(row["theta"]) for row in chosen["rows"]}
     return np.array(
-        [by_code[c] if c in by_code and _is_activity(c, d) else _mean(c, d, by_code, name)
-         for c, d in zip(codes, isic, strict=True)]
+        [
+            by_code[c] if c in by_code and _is_activity(c, d) else _mean(c, d, by_code, name)
+            for c, d in zip(codes, isic, strict=True)
+        ]
     )
 
 
@@ -61,7 +63,9 @@ def _divisions(text: str) -> set[int]:
 
 
 def _is_activity(code: str, isic: tuple[int, ...]) -> bool:
-    return any(r["code"] == code and _divisions(r["isic"]) == set(isic) for r in sector_concordance())
+    return any(
+        r["code"] == code and _divisions(r["isic"]) == set(isic) for r in sector_concordance()
+    )
 
 
 def _mean(code: str, isic: tuple[int, ...], by_code: Mapping[str, float], name: str) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -32,6 +34,9 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object in
 def main() -> None:
     """Entry point: every deliberate failure is one clear line and its exit code."""
     as_json = "--json" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows a mark instead
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -44,8 +49,18 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except SystemExit as stop:
+        # Libraries turn a reader that has gone (`| head`) into exit 1; it is no failure.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        _drop_output()
+        sys.exit(0)
+    except OSError as error:
+        _drop_output()
+        reason = f"the output cannot be written ({error.strerror or error})."
+        _complain(reason, "OutputError", 2, as_json)
     except Exception as error:
         # Usage errors of the command-line library carry their own message and code 2.
         if hasattr(error, "format_message"):
@@ -53,6 +68,12 @@ def main() -> None:
         raise
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere, so that leaving does not fail again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
 
 
 def _complain(message: str, kind: str, code: int, as_json: bool) -> None:
@@ -65,7 +86,7 @@ def _complain(message: str, kind: str, code: int, as_json: bool) -> None:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, ensure_ascii=False, allow_nan=False))  # noqa: T201
+    print(json.dumps(data, allow_nan=False))  # noqa: T201
 
 
 def _console() -> Console:
@@ -76,7 +97,9 @@ def _console() -> Console:
 
 @app.command("run")
 def run_command(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a library scenario.")],
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario file, or the name of a library scenario.")
+    ],
     world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
     tariffs: Annotated[
         Path | None,
@@ -104,26 +127,36 @@ def run_command(
             table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
         )
     result = run(table, question)
-    if as_json:
-        _print_json(result.to_dict())
-    else:
-        from entrepot.report.terminal import print_result
+    gone: BaseException | None = None
+    try:
+        if as_json:
+            _print_json(result.to_dict())
+        else:
+            from entrepot.report.terminal import print_result
 
-        print_result(_console(), result)
+            print_result(_console(), result)
         sys.stdout.flush()
+    except (BrokenPipeError, SystemExit) as error:  # the reader has gone; the folder is still due
+        gone = error
     if out is not None:
         folder = write_result(result, out)
-        print(  # noqa: T201
+        if gone is not None:
+            raise gone
+        print(
             f"Written to {folder}: open {folder / 'report.html'} in a browser.",
             file=sys.stderr if as_json else sys.stdout,
         )
+    if gone is not None:
+        raise gone
 
 
 @app.command("compare")
 def compare_command(
     first: Annotated[str, typer.Argument(help="A scenario, or a result folder.")],
     second: Annotated[str, typer.Argument(help="Another.")],
-    world: Annotated[str, typer.Option(help="World for scenarios given by file or name.")] = "world-2022",
+    world: Annotated[
+        str, typer.Option(help="World for scenarios given by file or name.")
+    ] = "world-2022",
     as_json: JsonFlag = False,
 ) -> None:
     """Two answers side by side: who does better under which."""
@@ -140,7 +173,9 @@ def compare_command(
 
 @app.command("validate")
 def validate_command(
-    name: Annotated[str | None, typer.Argument(help="One validation; all of them when absent.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One validation; all of them when absent.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder holding the published data.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -182,7 +217,11 @@ def world_list(as_json: JsonFlag = False) -> None:
     from entrepot.world.shelf import SHELF, got_path
 
     rows = [
-        (r.name, "embedded" if r.embedded else "here" if got_path(r.name).exists() else "to get", r.summary)
+        (
+            r.name,
+            "embedded" if r.embedded else "here" if got_path(r.name).exists() else "to get",
+            r.summary,
+        )
         for r in SHELF.values()
     ]
     if as_json:
@@ -230,9 +269,9 @@ def world_get(
 @app.command("version")
 def version_command() -> None:
     """The version."""
-    import entrepot
+    from entrepot.core.version import __version__
 
-    print(entrepot.__version__)  # noqa: T201
+    print(__version__)  # noqa: T201
 
 
 if __name__ == "__main__":

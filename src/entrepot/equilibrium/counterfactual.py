@@ -12,7 +12,9 @@ from entrepot.equilibrium.outcome import State
 from entrepot.world.world import Satellite, World
 
 
-def counterfactual_world(world: World, e: Economy, state: State, provenance: dict[str, Any]) -> World:
+def counterfactual_world(
+    world: World, e: Economy, state: State, provenance: dict[str, Any]
+) -> World:
     """A balanced World holding the new flows, million USD relative to world value added.
 
     Every buyer of a sector in a region has the same sourcing mix (trade shares
@@ -76,7 +78,9 @@ def _final_taxes(world: World, e: Economy) -> np.ndarray:
     """Base product taxes on final use apart from duties, which the model recomputes."""
     if world.taxes != "separate":
         return np.zeros_like(world.T_final)
-    share = np.divide(e.N, e.X[:, None, :], out=np.zeros_like(e.N), where=e.X[:, None, :] > 0).sum(1)
+    share = np.divide(e.N, e.X[:, None, :], out=np.zeros_like(e.N), where=e.X[:, None, :] > 0).sum(
+        1
+    )
     duties = (e.alpha * e.I * (1 - np.where(e.X > 0, share, 1.0))).sum(0)
     total = world.T_final.sum(1)
     weight = np.divide(
@@ -85,4 +89,6 @@ def _final_taxes(world: World, e: Economy) -> np.ndarray:
         out=np.zeros_like(world.T_final),
         where=np.maximum(world.F, 0).sum((0, 2))[:, None] > 0,
     )
-    return np.asarray(world.T_final - duties[:, None] * weight if total.any() else np.zeros_like(world.T_final))
+    return np.asarray(
+        world.T_final - duties[:, None] * weight if total.any() else np.zeros_like(world.T_final)
+    )

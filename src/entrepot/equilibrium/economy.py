@@ -106,6 +106,7 @@ def calibrate(
 
     Raises WorldError naming the cells for negative value added, tax rates at
     or below -100 %, tax without inputs, or a region without value added.
+
     """
     n, s = len(world.regions), len(world.sectors)
     theta = _elasticities(theta, s)
@@ -237,6 +238,7 @@ def economy_from_shares(
     misses by more than 1e-6.
 
     Raises WorldError for shapes, signs or shares that do not add up.
+
     """
     n, s = len(regions), len(sectors)
     trade, tariffs = np.asarray(trade, float), np.asarray(tariffs, float)
@@ -314,7 +316,9 @@ def base_gap(economy: Economy) -> float:
 def _elasticities(theta: Array, s: int) -> Array:
     theta = np.asarray(theta, float)
     if theta.shape != (s,):
-        raise WorldError(f"elasticities have shape {theta.shape}; one per sector ({s}) was expected.")
+        raise WorldError(
+            f"elasticities have shape {theta.shape}; one per sector ({s}) was expected."
+        )
     if not (np.isfinite(theta).all() and (theta > 0).all()):
         raise WorldError("elasticities must be positive and finite.")
     return theta
@@ -357,4 +361,6 @@ def _cells(world: World, mask: NDArray[np.bool_]) -> list[str]:
 def _require_positive(world: World, values: Array, what: str) -> None:
     bad = [r for r, v in zip(world.regions, values, strict=True) if not v > 0]
     if bad:
-        raise WorldError(f"{what} is not positive in {some(bad)}: such a region cannot be solved for.")
+        raise WorldError(
+            f"{what} is not positive in {some(bad)}: such a region cannot be solved for."
+        )

@@ -41,11 +41,17 @@ class TradeShock:
             if not np.isfinite(getattr(self, name)).all():
                 raise ScenarioError(f"the shock's {name} holds values that are not finite.")
         if (self.t <= -1).any() or (self.x <= -1).any():
-            raise ScenarioError("a tariff or export tax of -100 % or less leaves no positive price.")
+            raise ScenarioError(
+                "a tariff or export tax of -100 % or less leaves no positive price."
+            )
         if np.einsum("rdd->rd", self.t).any() or np.einsum("rdd->rd", self.x).any():
-            raise ScenarioError("tariffs and export taxes fall on sales between two economies only.")
+            raise ScenarioError(
+                "tariffs and export taxes fall on sales between two economies only."
+            )
         if min(self.tau.min(), self.A.min(), self.L.min()) <= 0:
-            raise ScenarioError("trade-cost, productivity and labour changes must leave them positive.")
+            raise ScenarioError(
+                "trade-cost, productivity and labour changes must leave them positive."
+            )
 
     def kappa(self, economy: Economy, at: NDArray[np.intp] | None = None) -> Array:
         """Hat of the delivered price at given unit cost: duties times iceberg.

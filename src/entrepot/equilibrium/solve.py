@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.shock import TradeShock, fraction
 
 Array = NDArray[np.float64]
+Flows = NDArray[np.floating[Any]]  # double precision, or single in the first steps
 Closure = Literal["world_share", "proportional", "none"]
 
 WAGE_STEP = 0.3  # the largest log wage change of one step
@@ -67,12 +68,12 @@ class Problem:
     e: Economy
     deficit: Array
     closure: Closure
-    K: Array  # between economies; zero at home
+    K: Flows  # between economies; zero at home
     home: Array  # K at home, (s, n)
     scale: Array  # log of what K was divided by, (s, n)
-    border: Array  # K / (1 + t'), K itself when no tariff is left
-    made: Array  # K / ((1 + t') (1 + x')), `border` itself when no export tax is left
-    export_tax: Array | None  # x' * made, None when there is none
+    border: Flows  # K / (1 + t'), K itself when no tariff is left
+    made: Flows  # K / ((1 + t') (1 + x')), `border` itself when no export tax is left
+    export_tax: Flows | None  # x' * made, None when there is none
     logA: Array
     labour: Array  # L-hat times V
     active: NDArray[np.bool_]
@@ -139,9 +140,7 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     )
 
 
-def _require_suppliers(
-    e: Economy, K: Array, active: NDArray[np.bool_], shock: TradeShock
-) -> None:
+def _require_suppliers(e: Economy, K: Array, active: NDArray[np.bool_], shock: TradeShock) -> None:
     lost = active & ~(K > 0).any(1)
     if not lost.any():
         return
@@ -204,13 +203,13 @@ def lowered(p: Problem) -> Problem:
     return replace(p, K=K, border=border, made=made, export_tax=tax)
 
 
-def _into(a: Array, flows: Array) -> Array:
+def _into(a: Array, flows: Flows) -> Array:
     """Sum over origins: (s, o), (s, o, d) -> (s, d)."""
     product = np.matmul(a[:, None, :].astype(flows.dtype, copy=False), flows)[:, 0, :]
     return product.astype(np.float64, copy=False)
 
 
-def _out_of(flows: Array, q: Array) -> Array:
+def _out_of(flows: Flows, q: Array) -> Array:
     """Sum over destinations: (s, o, d), (s, d) -> (s, o)."""
     product = np.matmul(flows, q[:, :, None].astype(flows.dtype, copy=False))[:, :, 0]
     return product.astype(np.float64, copy=False)
@@ -236,13 +235,11 @@ class Residual:
 
 
 def unit_costs(e: Economy, log_w: Array, log_p: Array, log_a: Array) -> Array:
-    """log c-hat (s, n): Cobb-Douglas over labour and duty-paid, tax-paid inputs."""
+    """Log c-hat (s, n): Cobb-Douglas over labour and duty-paid, tax-paid inputs."""
     return e.va * log_w + np.matmul(e.pays, log_p.T[:, :, None])[:, :, 0].T - log_a
 
 
-def deficits(
-    p: Problem, value_added: Array
-) -> Array:
+def deficits(p: Problem, value_added: Array) -> Array:
     """New deficits (n,) under the closure, summing to zero (DESIGN: section 4)."""
     if p.closure == "none":
         return np.zeros_like(p.deficit)
@@ -326,7 +323,12 @@ def residual(
     new_w = numeraire(p, log_w + wage_step)
     value = np.exp(new_w) * p.labour
     income = (
-        value + (X - imported - home).sum(0) + tax.sum(0) + (p.product_tax * sold).sum(0) + stock_income + D
+        value
+        + (X - imported - home).sum(0)
+        + tax.sum(0)
+        + (p.product_tax * sold).sum(0)
+        + stock_income
+        + D
     )
     spent = np.matmul(e.uses, sold.T[:, :, None])[:, :, 0].T + e.alpha * income
     with np.errstate(all="ignore"):
@@ -353,7 +355,7 @@ def _in_logs(
         log_p = np.where(total > 0, -(np.log(total) + top + p.scale[r]) / p.e.theta[r], 0.0)
         spent = np.where(total > 0, shares / total, 0.0) * X
 
-        def part(of: Array) -> Array:
+        def part(of: Flows) -> Array:
             return np.where(p.K[r] > 0, spent * (of[r] / p.K[r]), 0.0)
 
         home = np.diag(spent).copy()
@@ -383,7 +385,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     Wages move delivered prices one for one here (the direct gravity response);
     the input loops are exact within each economy and ignored across borders.
     """
-    s, n = X.shape
+    s = len(X)
     flows = pi * X[:, None, :]
     np.einsum("rdd->rd", flows)[...] = 0
     exports = np.maximum(flows.sum((0, 2)), 1e-300)
@@ -446,7 +448,8 @@ def iterate(
     best, best_size, since_best = begin, np.inf, 0
     outcome = Outcome.MAX_STEPS
     used = 0
-    for used in range(1, max_steps + 1):
+    for step_number in range(1, max_steps + 1):
+        used = step_number
         log_w, log_p = u[:n], u[n : n + s * n].reshape(s, n)
         X = np.where(active, np.exp(u[n + s * n :].reshape(s, n)), 0.0)
         miss, wage_step = residual(p, log_w, log_p, X, step)
@@ -529,6 +532,7 @@ def solve(
     Three routes are tried in turn: preconditioned steps (renewed once at the
     point reached), the plain map, and continuation along the shock. Raises
     InfeasibleError, or NotConvergedError naming the worst equation.
+
     """
     D = e.D if deficit is None else deficit
     p = prepare(e, shock, np.zeros_like(D) if closure == "none" else D, closure)

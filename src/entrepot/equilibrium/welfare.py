@@ -73,7 +73,9 @@ def welfare_split(e: Economy, shock: TradeShock, base: State, new: State) -> dic
     M = base.border
     away = ~np.eye(len(e.regions), dtype=bool)[None]
     flows = (M + stock) * away
-    border_price = c[:, :, None] + np.where(stock == 0, tax, tax * M / np.where(M + stock != 0, M + stock, 1))
+    border_price = c[:, :, None] + np.where(
+        stock == 0, tax, tax * M / np.where(M + stock != 0, M + stock, 1)
+    )
     terms = flows * border_price
     hat_M = np.divide(new.border, M, out=np.ones_like(M), where=M > 0) - 1
     hat_N = np.divide(new.N, base.N, out=np.ones_like(M), where=base.N > 0) - 1

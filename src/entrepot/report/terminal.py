@@ -59,8 +59,8 @@ def print_result(console: Console, result: Result) -> None:
         sold = ", ".join(change.exporters)
         bought = f" -> {', '.join(change.importers)}" if change.importers else ""
         console.print(
-            f"  - {change.instrument} {amount}: {sold}{bought}; "
-            f"{', '.join(change.sectors)} ({escape(change.why)})",
+            f"  - {change.instrument} {amount}: "
+            + escape(f"{sold}{bought}; {', '.join(change.sectors)} ({change.why})"),
             highlight=False,
         )
     _facts(console, result)
@@ -68,7 +68,11 @@ def print_result(console: Console, result: Result) -> None:
     ranked = sorted(rows, key=lambda r: r["welfare_pct"], reverse=True)
     console.print(_group_table(result))
     few = len(ranked) <= 20
-    console.print(_region_table("All economies" if few else "Top ten by real income", ranked if few else ranked[:10]))
+    console.print(
+        _region_table(
+            "All economies" if few else "Top ten by real income", ranked if few else ranked[:10]
+        )
+    )
     if not few:
         console.print(_region_table("Bottom ten by real income", ranked[-10:]))
     console.print(_split_table(result, rows))
@@ -91,7 +95,9 @@ def _facts(console: Console, result: Result) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
-    grid.add_row("Data", escape(f"{world.name}: {len(world.regions)} economies x {len(world.sectors)} sectors, {world.year}; {world.provenance.get('data', 'no source stated')}"))
+    size = f"{len(world.regions)} economies x {len(world.sectors)} sectors"
+    source = world.provenance.get("data", "no source stated")
+    grid.add_row("Data", escape(f"{world.name}: {size}, {world.year}; {source}"))
     for text in world.provenance.get("estimated", []):
         grid.add_row("Estimated", escape(text))
     if measured:
@@ -102,8 +108,14 @@ def _facts(console: Console, result: Result) -> None:
     if given["tariffs_assumed"]:
         tariffs = f"ASSUMED, not data: {tariffs}"
     grid.add_row("Tariffs", escape(tariffs))
-    grid.add_row("Solve", f"{solve.status} in {solve.steps} steps, {solve.seconds:.2f} s; largest miss {solve.residual:.0e}")
-    grid.add_row("Certificate", escape(f"passed; worst equation: {worst.equation}, {worst.miss:.0e} at {worst.where}"))
+    grid.add_row(
+        "Solve",
+        f"{solve.status} in {solve.steps} steps, {solve.seconds:.2f} s; largest miss {solve.residual:.0e}",
+    )
+    grid.add_row(
+        "Certificate",
+        escape(f"passed; worst equation: {worst.equation}, {worst.miss:.0e} at {worst.where}"),
+    )
     console.print(grid)
 
 
@@ -111,7 +123,8 @@ def _group_table(result: Result) -> Table:
     table = plain_table(
         "Groups, summed (real income weighs by income)",
         [("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
-         ("output %", True), ("exports %", True), ("imports %", True), ("gaining", True), ("not separate here", False)],
+         ("output %", True), ("exports %", True), ("imports %", True), ("gaining", True),
+         ("not separate here", False)],
     )  # fmt: skip
     for row in group_rows(result):
         absent = row["absent"]
@@ -144,7 +157,7 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            row["region"],
+            escape(row["region"]),
             escape(row["name"]),
             number(row["welfare_pct"], 3),
             number(row["welfare_musd"], 0),
@@ -158,14 +171,18 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
-    terms = [t for t in (*SPLIT_TERMS, "deficit_part") if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+    terms = [
+        t
+        for t in (*SPLIT_TERMS, "deficit_part")
+        if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)
+    ]
     table = plain_table(
         "Why: real income by cause, % of base income (largest movers; linear terms plus the rest)",
         [("", False), ("real income", True), *((t.replace("_", " "), True) for t in terms)],
     )
     for row in sorted(rows, key=lambda r: -abs(r["welfare_pct"]))[:10]:
         table.add_row(
-            f"{row['region']} {row['name']}",
+            escape(f"{row['region']} {row['name']}"),
             number(row["welfare_pct"], 3),
             *(number(row[f"{t}_pct"], 3) for t in terms),
         )
@@ -181,14 +198,14 @@ def _sector_table(result: Result) -> Table:
     rows = sector_rows(result)
     for row in sorted(rows, key=lambda r: -abs(r["trade_pct"] or 0))[:10]:
         table.add_row(
-            row["sector"],
+            escape(row["sector"]),
             escape(row["name"]),
             number(row["output_pct"]),
             number(row["trade_pct"]),
             number(row["price_pct"]),
-            f"{row['most_gained']} {number(row['most_gained_pct'], 1)}%",
+            f"{escape(row['most_gained'])} {number(row['most_gained_pct'], 1)}%",
             number(row["most_gained_musd"], 0),
-            f"{row['most_lost']} {number(row['most_lost_pct'], 1)}%",
+            f"{escape(row['most_lost'])} {number(row['most_lost_pct'], 1)}%",
             number(row["most_lost_musd"], 0),
         )
     return table
@@ -199,12 +216,19 @@ def _headline_table(result: Result) -> Table:
     keys = [k for k in ("world_pct", "members_pct", "others_pct") if any(k in r for r in rows)]
     table = plain_table(
         "The headline under each elasticity set: real income %",
-        [("", False), *((k.removesuffix("_pct"), True) for k in keys), ("gaining", True), ("same sign", True)],
+        [
+            ("", False),
+            *((k.removesuffix("_pct"), True) for k in keys),
+            ("gaining", True),
+            ("same sign", True),
+        ],
     )
     total = len(result.base_world.regions)
     for row in rows:
         if row["reason"]:
-            table.add_row(escape(row["elasticities"]), *["."] * len(keys), ".", escape(row["reason"][:80]))
+            table.add_row(
+                escape(row["elasticities"]), *["."] * len(keys), ".", escape(row["reason"][:80])
+            )
             continue
         table.add_row(
             escape(row["elasticities"]),

@@ -114,7 +114,12 @@ def print_world(console: Console, world: World) -> None:
     for text in provenance.get("notes", []):
         facts.add_row("Note", escape(text))
     console.print(facts)
-    _rows(console, "Sectors", data["sectors"], ("sector", "slug", "name", "isic", "output_musd", "trade_musd"))
+    _rows(
+        console,
+        "Sectors",
+        data["sectors"],
+        ("sector", "slug", "name", "isic", "output_musd", "trade_musd"),
+    )
     _rows(
         console,
         "Economies",
@@ -137,7 +142,9 @@ def _label(key: str) -> str:
     return key.removesuffix("_musd").replace("_", " ").capitalize()
 
 
-def _rows(console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
+def _rows(
+    console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]
+) -> None:
     headings = []
     for column in columns:
         money = column.endswith("_musd")

@@ -23,26 +23,44 @@ from entrepot.results.tables import (
 if TYPE_CHECKING:
     from entrepot.results.run import Result
 
-FILES = ("result.nc", "result.json", "regions.csv", "sectors.csv", "trade.parquet", "provenance.json", "report.html")
+FILES = (
+    "result.nc",
+    "result.json",
+    "regions.csv",
+    "sectors.csv",
+    "trade.parquet",
+    "provenance.json",
+    "report.html",
+)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise OutputError, before anything is computed, when a result could not be put there."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; name a folder for the results.")
-    if folder.is_dir():
-        strangers = [p.name for p in folder.iterdir() if p.name not in FILES]
-        if strangers:
-            raise OutputError(
-                f"{folder} holds other files ({strangers[0]}); results replace a folder whole, so "
-                "name a new or an earlier result folder."
-            )
+    """Raise OutputError, before anything is computed, when a result could not be put there.
+
+    Leaves nothing behind, not even parent folders that are still to be made.
+    """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".entrepot-"):
+        target = folder.resolve()
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"{folder} is a file; name a folder for the results.")
+        if Path.cwd().is_relative_to(target):
+            raise OutputError(
+                f"{folder} is the folder you are in, or holds it; results replace a folder whole, "
+                "so name another."
+            )
+        if target.is_dir():
+            strangers = [p.name for p in target.iterdir() if p.name not in FILES]
+            if strangers:
+                raise OutputError(
+                    f"{folder} holds other files ({strangers[0]}); results replace a folder whole, "
+                    "so name a new or an earlier result folder."
+                )
+        nearest = next(p for p in target.parents if p.exists())
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".entrepot-"):
             pass
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}).") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{folder}: cannot be written ({reason}).") from None
 
 
 def write_result(result: Result, folder: str | Path) -> Path:
@@ -55,8 +73,11 @@ def write_result(result: Result, folder: str | Path) -> Path:
 
     folder = Path(folder)
     check_folder(folder)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".entrepot-"))
+    target = folder.resolve()
+    scratch = None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".entrepot-"))
         scratch.chmod(0o755)
         dataset(result).to_netcdf(scratch / "result.nc", engine="h5netcdf")
         _csv(scratch / "regions.csv", region_rows(result))
@@ -65,22 +86,37 @@ def write_result(result: Result, folder: str | Path) -> Path:
         _json(scratch / "provenance.json", provenance(result))
         _json(scratch / "result.json", result_dict(result))
         (scratch / "report.html").write_text(report_page(result), encoding="utf-8")
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".entrepot-"))
-            folder.replace(old / "old")
-            scratch.replace(folder)
-            shutil.rmtree(old)
-        else:
-            scratch.replace(folder)
+        _put(scratch, target)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error}).") from None
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
+def _put(scratch: Path, target: Path) -> None:
+    """Move a finished folder into place; an earlier one is moved back when that fails."""
+    if not target.exists():
+        scratch.replace(target)
+        return
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".entrepot-"))
+    try:
+        target.replace(aside / "old")
+        scratch.replace(target)
+    except BaseException:
+        if (aside / "old").exists() and not target.exists():
+            (aside / "old").replace(target)
+        raise
+    finally:
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def _json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    path.write_text(
+        json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
+    )
 
 
 def _csv(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -100,7 +100,9 @@ def _stored(path: Path) -> dict[str, Any]:
             raise DataError(f"{path} is too large to be a result.")
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); is this a result folder?") from None
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); is this a result folder?"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a result ({str(error)[:80]}).") from None
     needed = ("scenario", "world", "assumptions", "regions", "groups", "units")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -102,7 +102,9 @@ class Result:
     @cached_property
     def groups(self) -> dict[str, GroupUse]:
         """Groups the scenario used, and the least-developed, as resolved in this world."""
-        return self.lowered.groups | {"least_developed": group_use(self.base_world, "least_developed")}
+        return self.lowered.groups | {
+            "least_developed": group_use(self.base_world, "least_developed")
+        }
 
     @property
     def regions(self) -> Any:
@@ -161,6 +163,7 @@ def run(
 
     Raises WorldError or ScenarioError for a question that cannot be put,
     InfeasibleError or NotConvergedError when there is no certified answer.
+
     """
     if horizon != "years":
         raise ScenarioError(f"there is no horizon {horizon!r}; the trade equilibrium is 'years'.")

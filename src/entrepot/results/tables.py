@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.catalogues import economy_names
+from entrepot.core.version import __version__
 
 if TYPE_CHECKING:
     from entrepot.results.run import Result
@@ -61,7 +62,7 @@ def _ratio(new: Array, old: Array) -> Array:
 
 
 def volumes(result: Result) -> dict[str, tuple[Array, Array]]:
-    """Base and new volumes at base prices, million USD: output (s, n), exports and imports (s, n)."""
+    """Base and new volumes at base prices, million USD: output, exports, imports (s, n), flows."""
     base, new = result.base, result.state
     price = new.c[:, :, None] / base.c[:, :, None] * (1 + new.x) / (1 + base.x)
     price = price * new.tau / base.tau
@@ -129,7 +130,9 @@ def sector_rows(result: Result) -> list[dict[str, Any]]:
                 "sector": sector.code,
                 "name": sector.name,
                 "output_musd": _plain(result.base.Y[k].sum()),
-                "output_pct": _plain(pct(_ratio(vol["output"][1][k].sum(), result.base.Y[k].sum()))),
+                "output_pct": _plain(
+                    pct(_ratio(vol["output"][1][k].sum(), result.base.Y[k].sum()))
+                ),
                 "trade_musd": _plain(before),
                 "trade_pct": _plain(pct(_ratio(after, before))),
                 "price_pct": _plain(price[k]),
@@ -165,7 +168,9 @@ def group_rows(result: Result) -> list[dict[str, Any]]:
         if mask.any():
             rows.append(_group_row(result, name, label, mask, group.absent))
         else:
-            rows.append({"group": name, "label": label, "present": [], "absent": list(group.absent)})
+            rows.append(
+                {"group": name, "label": label, "present": [], "absent": list(group.absent)}
+            )
     return rows
 
 
@@ -201,18 +206,18 @@ def limits(result: Result) -> list[str]:
     lines += [f"Estimated, not observed: {text}" for text in estimated]
     if result.lowered.tariff_source == "none":
         lines.append("No tariffs are attached: changes in trade costs earn and lose no revenue.")
-    lines += [note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)]
+    lines += [
+        note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)
+    ]
     return lines
 
 
 def provenance(result: Result) -> dict[str, Any]:
     """Everything needed to get the same numbers again."""
-    import entrepot
-
     world = result.base_world
     text = json.dumps(result.scenario.model_dump(mode="json"), sort_keys=True)
     return {
-        "entrepot": entrepot.__version__,
+        "entrepot": __version__,
         "numpy": np.__version__,
         "world": world.name,
         "world_sha256": world.content_hash,

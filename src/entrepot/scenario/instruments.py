@@ -45,7 +45,9 @@ def _check_rate(change: Any) -> None:
 def _check_subsidy(change: Any) -> None:
     _check_rate(change)
     if change.to is not None and not 0 <= change.to.value < 1:
-        raise ValueError("export_subsidy: `to` is a share of the producer price from 0% to below 100%")
+        raise ValueError(
+            "export_subsidy: `to` is a share of the producer price from 0% to below 100%"
+        )
 
 
 def _check_factor(change: Any) -> None:

@@ -59,10 +59,14 @@ def lower(scenario: Scenario, world: World) -> Lowered:
     if assumed and "tariffs" in world.satellites:
         notes.append(f"baseline tariffs are an assumption, not data: {source}")
     elif scenario.assumptions.baseline:
-        notes.append("the scenario's assumed baseline is not used: tariffs are attached to the world")
+        notes.append(
+            "the scenario's assumed baseline is not used: tariffs are attached to the world"
+        )
     for change in scenario.changes:
         if change.ad_valorem_equivalent is not None and change.baseline_cost is None:
-            notes.append("ad-valorem equivalents are taken off a trade cost of zero (no level stated)")
+            notes.append(
+                "ad-valorem equivalents are taken off a trade cost of zero (no level stated)"
+            )
             break
     return Lowered(world, shock, theta, name, source, assumed, groups, named, tuple(notes))
 
@@ -119,14 +123,16 @@ def _with_baseline(scenario: Scenario, world: World) -> tuple[World, str, bool]:
         owner[cells] = i
         rates[cells] = row.rate.value
     source = "; ".join(dict.fromkeys(f"{row.rate} ({row.source})" for row in rows))
-    world = attach(
-        world, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
-    )
+    world = attach(world, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source)
     return world, source, True
 
 
 def _cells(
-    world: World, importers: Sequence[str], exporters: Sequence[str], names: Sequence[str], where: str
+    world: World,
+    importers: Sequence[str],
+    exporters: Sequence[str],
+    names: Sequence[str],
+    where: str,
 ) -> tuple[NDArray[np.bool_], dict[str, select.GroupUse]]:
     """Cross-border cells (s, n, n) between exporters and importers in sectors."""
     n, s = len(world.regions), len(world.sectors)
@@ -161,7 +167,9 @@ def _shock(
     zero = np.zeros((s, n, n))
     base: dict[str, Array] = {
         "t": world.satellites["tariffs"].values if has_tariffs else zero,
-        "x": world.satellites["export_taxes"].values if "export_taxes" in world.satellites else zero,
+        "x": world.satellites["export_taxes"].values
+        if "export_taxes" in world.satellites
+        else zero,
         "embargo": zero,
         "A": np.ones((s, n)),
         "L": np.ones(n),
@@ -174,7 +182,7 @@ def _shock(
         where = f"changes[{i}]"
         row = INSTRUMENTS[change.instrument]
         if row.border:
-            assert change.importers is not None  # noqa: S101 - the model guarantees it
+            assert change.importers is not None
             cells, groups = _cells(world, change.importers, change.exporters, change.sectors, where)
             if change.both_ways:
                 cells = cells | cells.transpose(0, 2, 1)
@@ -190,7 +198,9 @@ def _shock(
                 named[makers] = True
             if row.by_sector:
                 cells = np.zeros((s, n), bool)
-                cells[np.ix_(select.sectors(world, change.sectors, f"{where}.sectors"), makers)] = True
+                cells[np.ix_(select.sectors(world, change.sectors, f"{where}.sectors"), makers)] = (
+                    True
+                )
             else:
                 cells = np.zeros(n, bool)
                 cells[makers] = True
@@ -296,7 +306,11 @@ def _value(row: Instrument, change: Change, base: Array) -> Array:
         return np.full_like(base, -level if row.name == "export_subsidy" else level)
     if change.by is not None:
         if row.target in ("t", "x"):
-            return base + change.by.value if change.by.kind == "points" else base * (1 + change.by.value)
+            return (
+                base + change.by.value
+                if change.by.kind == "points"
+                else base * (1 + change.by.value)
+            )
         return base * (1 + change.by.value)
     ave, cost = change.ad_valorem_equivalent or Amount(0.0), change.baseline_cost or Amount(0.0)
     if 1 + cost.value + ave.value <= 0:
@@ -323,7 +337,9 @@ def _merge_until_supplied(scenario: Scenario, world: World) -> tuple[World, list
         here = [f"{world.regions[d]} {world.sectors[r].code}" for d in np.flatnonzero(lost[r])]
         partner = _partner(world, r)
         a, b = world.sectors[min(r, partner)].code, world.sectors[max(r, partner)].code
-        merged.append(f"{a} and {b} are merged in every economy ({some(here)} without home supplier)")
+        merged.append(
+            f"{a} and {b} are merged in every economy ({some(here)} without home supplier)"
+        )
         world = aggregate(world, sectors={a: f"{a}+{b}", b: f"{a}+{b}"})
     return world, merged
 

@@ -29,7 +29,7 @@ def _names(given: Any) -> Any:
         given = [given]
     for item in given:
         if not isinstance(item, str):
-            raise ValueError(f"{item!r} is not a name; put codes in quotes, as in \"NO\"")
+            raise ValueError(f'{item!r} is not a name; put codes in quotes, as in "NO"')
     if not given:
         raise ValueError("the list is empty; name at least one")
     return given
@@ -151,9 +151,9 @@ class Assumptions(_Strict):
     """
 
     closure: Literal["world_share", "proportional", "balanced_first", "zero"] = "world_share"
-    elasticities: Annotated[
-        str | float | dict[str, float], BeforeValidator(_not_a_switch)
-    ] = "uniform-5"
+    elasticities: Annotated[str | float | dict[str, float], BeforeValidator(_not_a_switch)] = (
+        "uniform-5"
+    )
     taxes: Literal["fixed_rate_revenue", "in_value_added"] = "fixed_rate_revenue"
     inventories: Literal["fixed_real", "netted", "error"] = "fixed_real"
     without_supplier: Literal["refuse", "merge"] = "refuse"

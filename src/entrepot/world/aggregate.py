@@ -104,7 +104,9 @@ def _concord(
     mapping = mapping or {}
     unknown = [k for k in mapping if k not in labels]
     if unknown:
-        raise WorldError(f"the concordance names {axis} that are not in the world: {some(unknown)}.")
+        raise WorldError(
+            f"the concordance names {axis} that are not in the world: {some(unknown)}."
+        )
     targets = [mapping.get(label, label) for label in labels]
     new = list(dict.fromkeys(targets))
     return new, np.array([new.index(t) for t in targets])

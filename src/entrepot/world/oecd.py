@@ -105,7 +105,10 @@ def full_2022(sales: RawSales, reference: RawTable) -> World:
 def _sector(row: dict[str, str]) -> Sector:
     first, _, last = row["isic"].partition("-")
     return Sector(
-        row["code"], row["name"], row["code"].lower(), tuple(range(int(first), int(last or first) + 1))
+        row["code"],
+        row["name"],
+        row["code"].lower(),
+        tuple(range(int(first), int(last or first) + 1)),
     )
 
 

@@ -58,7 +58,9 @@ def load_world(name: str | Path) -> World:
                 return read_world(path)
         path = got_path(row.name)
         if not path.exists():
-            raise DataError(f"{row.name} is not here yet; `entrepot world get {row.name}` builds it.")
+            raise DataError(
+                f"{row.name} is not here yet; `entrepot world get {row.name}` builds it."
+            )
         return read_world(path)
     path = Path(name)
     try:
@@ -87,7 +89,9 @@ def get_world(name: str) -> Path:
         if name in SHELF:
             raise DataError(f"{name} is embedded; there is nothing to get.")
         hint = did_you_mean(name, builders)
-        raise DataError(f"there is no world {name!r} to get{hint or '.'} Known: {', '.join(builders)}.")
+        raise DataError(
+            f"there is no world {name!r} to get{hint or '.'} Known: {', '.join(builders)}."
+        )
     path = got_path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -151,7 +151,9 @@ def _meta(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: {entry.filename!r} is packed in a way that is not read here.")
     entry = archive.getinfo("world.json")
     if entry.file_size > MAX_META:
-        raise DataError(f"{path}: its labels take {entry.file_size:,} bytes; that is no world file.")
+        raise DataError(
+            f"{path}: its labels take {entry.file_size:,} bytes; that is no world file."
+        )
     with archive.open(entry) as member:
         text = member.read(entry.file_size)
         if member.read(1):
@@ -191,9 +193,7 @@ def _check_meta(meta: dict[str, Any]) -> None:
         )
 
     def satellite(row: Any) -> bool:
-        return (
-            isinstance(row, dict) and texts(row["dims"]) and texts([row["unit"], row["source"]])
-        )
+        return isinstance(row, dict) and texts(row["dims"]) and texts([row["unit"], row["source"]])
 
     kinds = {
         "name": isinstance(meta["name"], str),
@@ -218,7 +218,8 @@ def _check_meta(meta: dict[str, Any]) -> None:
             raise ValueError(f"its {key} are not what a world has")
     said = meta["provenance"]
     lists = all(texts(said.get(key, [])) for key in ("notes", "estimated"))
-    if not lists or not isinstance(said.get("measured_error", {}), dict):
+    measured = said.get("measured_error", {"summary": ""})
+    if not lists or not isinstance(measured, dict) or not isinstance(measured.get("summary"), str):
         raise ValueError("its provenance is not what a world has")
 
 
@@ -226,9 +227,7 @@ def _check_numbers(archive: zipfile.ZipFile, path: Path, size: int) -> None:
     """Refuse, before unpacking, more numbers than a file of this size can be meant to hold."""
     declared = sum(entry.file_size for entry in archive.infolist())
     if declared > max(MAX_NUMBERS, MAX_RATIO * size):
-        raise DataError(
-            f"{path}: {declared:,} bytes are declared in a file of {size:,}; refused."
-        )
+        raise DataError(f"{path}: {declared:,} bytes are declared in a file of {size:,}; refused.")
 
 
 def _array(

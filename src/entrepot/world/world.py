@@ -110,7 +110,9 @@ class World:
         if not (n and s and c and v):
             raise WorldError("a world needs at least one region, sector and category of each kind.")
         if self.taxes not in ("separate", "in_value_added"):
-            raise WorldError(f"taxes are {self.taxes!r}; 'separate' or 'in_value_added' was expected.")
+            raise WorldError(
+                f"taxes are {self.taxes!r}; 'separate' or 'in_value_added' was expected."
+            )
         if not (0 <= self.rtol < np.inf and 0 <= self.atol < np.inf):
             raise WorldError(
                 f"tolerances must be finite and not negative (rtol {self.rtol}, atol {self.atol})."
@@ -127,7 +129,9 @@ class World:
             if array.shape != shape:
                 raise WorldError(f"{name} has shape {array.shape}; {shape} was expected.")
             if not np.isfinite(array).all():
-                raise WorldError(f"{name} holds {self._where(name, ~np.isfinite(array))}: not finite.")
+                raise WorldError(
+                    f"{name} holds {self._where(name, ~np.isfinite(array))}: not finite."
+                )
             put(self, name, array)
         if (self.Z < 0).any():
             raise WorldError(
@@ -163,9 +167,13 @@ class World:
             if satellite.dims != ("sector", "origin", "destination"):
                 raise WorldError(f"{key} must have dims (sector, origin, destination).")
             if (satellite.values <= -1).any():
-                raise WorldError(f"{key} holds a rate of -100 % or less: prices would not be positive.")
+                raise WorldError(
+                    f"{key} holds a rate of -100 % or less: prices would not be positive."
+                )
             if np.einsum("sdd->sd", satellite.values).any():
-                raise WorldError(f"{key} holds a rate on home sales; only cross-border ones are taxed.")
+                raise WorldError(
+                    f"{key} holds a rate on home sales; only cross-border ones are taxed."
+                )
 
     def _where(self, name: str, mask: NDArray[np.bool_]) -> str:
         """The first offending cells of a table, by name."""
