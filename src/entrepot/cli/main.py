@@ -59,8 +59,8 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _drop_output()
-        reason = f"the output cannot be written ({error.strerror or error})."
-        _complain(reason, "OutputError", 2, as_json)
+        place = error.filename or "the output"
+        _complain(f"{place}: {error.strerror or error}.", "OutputError", 2, as_json)
     except Exception as error:
         # Usage errors of the command-line library carry their own message and code 2.
         if hasattr(error, "format_message"):
@@ -73,7 +73,7 @@ def main() -> None:
 def _drop_output() -> None:
     """Send what is still buffered nowhere, so that leaving does not fail again."""
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _complain(message: str, kind: str, code: int, as_json: bool) -> None:

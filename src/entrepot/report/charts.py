@@ -42,7 +42,8 @@ TERM_COLOURS = {
 }
 ALL_BARS, END_BARS, MOVERS, CELLS = 25, 12, 15, 25
 SMALL_KM2 = 12_000
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+MAP_FORMAT = {"type": "topojson", "feature": "countries"}
+FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
 CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
@@ -160,7 +161,10 @@ def _finish(chart: Any, description: str, **size: Any) -> Spec:
     spec: Spec = chart.to_dict()
     spec.pop("$schema", None)
     spec.pop("config", None)
-    return spec | {"width": "container", "description": description} | size
+    spec |= {"width": "container", "description": description} | size
+    if isinstance(spec.get("height"), dict):
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec
 
 
 def _inline(rows: Sequence[Row]) -> Any:
@@ -192,11 +196,7 @@ def map_spec(rows: Sequence[Row]) -> Spec:
         alt.Tooltip("musd:N", title="Million USD"),
     ]
     shapes = (
-        alt.Chart(
-            alt.InlineData(
-                values={}, format=alt.TopoDataFormat(type="topojson", feature="countries")
-            )
-        )
+        _inline([])
         .mark_geoshape(stroke="#ffffff", strokeWidth=0.5)
         .transform_lookup(
             lookup="id",
@@ -218,7 +218,8 @@ def map_spec(rows: Sequence[Row]) -> Spec:
         )
     chart = alt.layer(*layers).project(type="equalEarth")
     spec = _finish(chart, "World map of the change in real income by economy", height=430)
-    spec["layer"][0]["data"]["values"] = map_layer()
+    spec["datasets"].pop(spec["layer"][0]["data"]["name"])
+    spec["layer"][0]["data"] = {"values": map_layer(), "format": MAP_FORMAT}
     spec["usermeta"] = {"aspect": 0.5}
     return spec
 

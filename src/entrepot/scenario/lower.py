@@ -62,6 +62,8 @@ def lower(scenario: Scenario, world: World) -> Lowered:
         notes.append(
             "the scenario's assumed baseline is not used: tariffs are attached to the world"
         )
+    if source == "none" and any(c.instrument == "tariff" for c in scenario.changes):
+        notes.append("no tariffs are attached, so tariff changes start from zero")
     for change in scenario.changes:
         if change.ad_valorem_equivalent is not None and change.baseline_cost is None:
             notes.append(
