@@ -91,7 +91,10 @@ def peer_python(name: str) -> Path:
         return python
     print(f"installing {name} into {folder.relative_to(ROOT)} ...", file=sys.stderr)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "--requirement", str(pins)]):
+    for command in (
+        [sys.executable, "-m", "venv", str(folder)],
+        [*pip, "--requirement", str(pins)],
+    ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise PeerMissingError(f"{name} could not be installed: {done.stderr.strip()[-200:]}")
@@ -157,7 +160,9 @@ def show(rows: list[Row]) -> str:
         )
     wide = [max(len(line[i]) for line in lines) for i in range(len(head) - 1)]
     return "\n".join(
-        "| " + " | ".join([*(c.ljust(w) for c, w in zip(line, wide, strict=False)), line[-1]]) + " |"
+        "| "
+        + " | ".join([*(c.ljust(w) for c, w in zip(line, wide, strict=False)), line[-1]])
+        + " |"
         for line in lines
     )
 

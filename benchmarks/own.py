@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from harness import ROOT, TOLERANCE, Row, process, summary, timed
 from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
@@ -26,6 +25,7 @@ from entrepot.scenario.lower import lower, theta_for
 from entrepot.scenario.read import read_scenario
 from entrepot.world.shelf import get_world, load_world
 from entrepot.world.world import World, attach, trade_flows
+from harness import ROOT, TOLERANCE, Row, process, summary, timed
 
 OPENING = ROOT / "examples" / "opening.yaml"
 REPEATS = 21
@@ -100,9 +100,7 @@ def counterfactual(case: Callable[[str], Case], name: str, label: str) -> list[R
     certificate = certify(economy, shock, state)
     require_certified(certificate)
     solving = timed(lambda: solve(economy, shock, pre=pre, tol=TOLERANCE), REPEATS)
-    writing = timed(
-        lambda: welfare(economy, base, new_state(economy, shock, solution)), REPEATS
-    )
+    writing = timed(lambda: welfare(economy, base, new_state(economy, shock, solution)), REPEATS)
     checking = timed(lambda: certify(economy, shock, state), REPEATS)
     whole = [a + b for a, b in zip(solving, writing, strict=True)]
     parts = {"solve": solving, "state+welfare": writing, "certificate": checking, "setup": setup}
@@ -155,7 +153,9 @@ def importing() -> list[Row]:
     env = _plain()
     bare = [process([sys.executable, "-c", "pass"], env)[0] for _ in range(7)]
     ours = [process([sys.executable, "-c", "import entrepot"], env)[0] for _ in range(7)]
-    run = [process([sys.executable, "-c", "import entrepot; entrepot.run"], env)[0] for _ in range(7)]
+    run = [
+        process([sys.executable, "-c", "import entrepot; entrepot.run"], env)[0] for _ in range(7)
+    ]
     return [
         Row(
             "import",

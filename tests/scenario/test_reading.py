@@ -26,12 +26,10 @@ def scenario(*changes, **fields):
     return {"name": "n", "why": "w", "changes": list(changes)} | fields
 
 
-def refuse(given, match):
+def refuse(given, match, read=None):
+    read = read or (parse_scenario if isinstance(given, str) else read_scenario)
     with pytest.raises(ScenarioError, match=match) as caught:
-        if isinstance(given, str):
-            parse_scenario(given)
-        else:
-            read_scenario(given)
+        read(given)
     message = str(caught.value)
     assert "\n" not in message
     assert "pydantic" not in message
@@ -87,9 +85,7 @@ class TestAmounts:
 
     @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["fraction", "points"]))
     def test_text_says_every_digit(self, value, kind):
-        assume_finite = abs(value) < 1e306  # per cent of anything larger is past what a float holds
-        if assume_finite:
-            assert parse_amount(str(Amount(value, kind))) == Amount(value, kind)
+        assert parse_amount(str(Amount(value, kind))) == Amount(value, kind)
 
     @given(st.text(alphabet=string.digits + "eE+-.%p \u2212", max_size=12))
     def test_any_text_is_an_amount_or_a_value_error(self, text):
@@ -135,7 +131,6 @@ class TestInstruments:
         made = read_scenario(scenario(change(**({"to": None} | fields))))
         for exclude in (False, True):
             record = made.model_dump(mode="json", exclude_none=exclude)
-            assert Scenario.model_validate(record).changes[0].to == made.changes[0].to
             assert Scenario.model_validate(record).model_dump(mode="json") == made.model_dump(
                 mode="json"
             )
@@ -341,7 +336,7 @@ class TestYaml:
         refuse(text, match)
 
     def test_the_place_of_a_mistake_is_said(self):
-        assert "line 3, column" in refuse(TEXT.replace("changes:", "changes: ["), "not valid YAML")
+        assert "line 7, column" in refuse(TEXT.replace("CHN", "[CHN"), "not valid YAML")
 
     @given(st.text(alphabet="abn:-[]{}&*!|>%@`'\"#,? \n\t0~<=.", max_size=60))
     def test_any_text_is_refused_deliberately(self, text):
@@ -411,19 +406,19 @@ class TestFiles:
             tracemalloc.stop()
 
     def test_an_endless_device_is_not_read_to_its_end(self):
-        refuse("/dev/zero", "larger than")
+        refuse("/dev/zero", "larger than", read_scenario)
 
     def test_missing_folder_and_odd_names(self, tmp_path):
         refuse(tmp_path / "nothing.yaml", "no such file, nor a library scenario")
         refuse(tmp_path, "is a folder")
         refuse(tmp_path / ("x" * 300), "cannot be read")
-        refuse("a\0b", "cannot be read")
+        refuse("a\0b", "cannot be read", read_scenario)
         refuse(self.write(tmp_path, b"") / "below", "cannot be read")
-        refuse("", "folder")
+        refuse("", "folder", read_scenario)
 
     def test_a_near_miss_of_a_library_name_is_told(self):
         name = next(iter(library()))
-        refuse(name + "x", f"did you mean '{name}'")
+        refuse(name + "x", f"did you mean '{name}'", read_scenario)
 
     @pytest.mark.parametrize("name", sorted(library()))
     def test_the_library_reads(self, name):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import WorldError
-from entrepot.core.labels import some
+from entrepot.core.labels import require_unique, some
 from entrepot.world.world import World, trade_flows
 
 Array = NDArray[np.float64]
@@ -64,6 +64,16 @@ class Economy:
     def uses(self) -> Array:
         """Input values per unit of output: [region, input, using sector]."""
         return np.ascontiguousarray(self.g.transpose(2, 0, 1))
+
+    @cached_property
+    def product_tax(self) -> Array:
+        """Product taxes on inputs per unit of output value (s, n)."""
+        return self.omega * self.g.sum(0)
+
+    @cached_property
+    def draws_stock(self) -> bool:
+        """Whether any sale comes out of stock."""
+        return bool(self.inventories.any())
 
     @property
     def N(self) -> Array:  # noqa: N802 - the paper's symbol
@@ -141,6 +151,11 @@ def calibrate(
         V, T = V + T, np.zeros_like(T)
 
     live = Y > 0
+    if (short := -1e-9 * sales.sum(2) > Y).any():
+        raise WorldError(
+            f"more is drawn from stock than sold in {some(_cells(world, short))}: output would be "
+            "negative; repair the table."
+        )
     if (V[live] < -1e-12 * Y[live]).any():
         cells = _cells(world, (V < 0) & live)
         raise WorldError(
@@ -266,12 +281,22 @@ def economy_from_shares(
         raise WorldError("value-added and input shares do not sum to one.")
     if np.abs(alpha.sum(0) - 1).max() > 1e-6:
         raise WorldError("final-use shares do not sum to one.")
+    require_unique("regions", regions)
+    require_unique("sectors", sectors)
     alpha = alpha / alpha.sum(0)
     va = 1 - inputs.sum(0)
     X = trade.sum(1)
     border = trade / (1 + tariffs)
     V = (va * border.sum(2)).sum(0)
-    D = border.sum((0, 1)) - border.sum((0, 2)) if deficits is None else np.asarray(deficits, float)
+    if not ((V > 0) & (X.sum(0) > 0)).all():
+        raise WorldError("a region sells or buys nothing: it cannot be solved for.")
+    if deficits is not None:
+        deficits = np.asarray(deficits, float)
+        if deficits.shape != (n,) or not np.isfinite(deficits).all():
+            raise WorldError(f"deficits must be {n} finite numbers, one a region.")
+        if abs(deficits.sum()) > 1e-6 * V.sum():
+            raise WorldError("deficits do not sum to zero over the world.")
+    D = border.sum((0, 1)) - border.sum((0, 2)) if deficits is None else deficits
     zero = np.zeros((s, n, n))
     economy = Economy(
         regions=tuple(regions),

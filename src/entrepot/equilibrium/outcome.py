@@ -83,7 +83,7 @@ def new_state(e: Economy, shock: TradeShock, solution: Solution) -> State:
         V
         + tariffs
         + (border - N).sum((0, 2))
-        + (e.omega * e.g.sum(0) * Y).sum(0)
+        + (e.product_tax * Y).sum(0)
         - np.einsum("rod,ro->d", e.inventories, c)
         + solution.deficits
     )

@@ -62,6 +62,23 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
+class Stock:
+    """Sales out of stock (<= 0): by seller (s, n), at home (s, n), by buyer (n, s*n)."""
+
+    by_seller: Array
+    home: Array
+    by_buyer: Array
+
+    @staticmethod
+    def of(flows: Array) -> Stock:
+        """From flows [sector, origin, destination]."""
+        by_buyer = flows.transpose(2, 0, 1).reshape(flows.shape[2], -1)
+        return Stock(
+            flows.sum(2), np.einsum("rdd->rd", flows).copy(), np.ascontiguousarray(by_buyer)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Constants of one solve; see `residual` for what each is for."""
 
@@ -70,6 +87,8 @@ class Problem:
     closure: Closure
     K: Flows  # between economies; zero at home
     home: Array  # K at home, (s, n)
+    pays: Flows  # `Economy.pays` and `Economy.uses`
+    uses: Flows
     scale: Array  # log of what K was divided by, (s, n)
     border: Flows  # K / (1 + t'), K itself when no tariff is left
     made: Flows  # K / ((1 + t') (1 + x')), `border` itself when no export tax is left
@@ -79,9 +98,7 @@ class Problem:
     active: NDArray[np.bool_]
     blocs: NDArray[np.int64]
     product_tax: Array
-    stock_out: Array
-    stock_from: Array  # drawn-down flows by [destination, sector*origin]
-    stock_trade: tuple[Array, Array]
+    stock: Stock | None
 
 
 def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> Problem:
@@ -115,16 +132,17 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     trade = K.sum(0) > 0
     blocs = _blocs(trade)
     _require_financeable(e, trade, deficit)
-    border = K / (1 + shock.t) if shock.t.any() else K
-    made = border / (1 + shock.x) if shock.x.any() else border
-    f = e.inventories
-    stock_home = np.einsum("rdd->rd", f)
+    border = _divided(K, shock.t)
+    made = _divided(border, shock.x)
+    stock = Stock.of(e.inventories) if e.draws_stock else None
     return Problem(
         e=e,
         deficit=deficit,
         closure=closure,
         K=K,
         home=home,
+        pays=e.pays,
+        uses=e.uses,
         scale=scale,
         border=border,
         made=made,
@@ -133,11 +151,19 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
         labour=shock.L * e.V,
         active=active,
         blocs=blocs,
-        product_tax=e.omega * e.g.sum(0),
-        stock_out=f.sum(2),
-        stock_from=np.ascontiguousarray(f.transpose(2, 0, 1).reshape(n, s * n)),
-        stock_trade=(f.sum(2) - stock_home, stock_home),
+        product_tax=e.product_tax,
+        stock=stock,
     )
+
+
+def _divided(flows: Array, rate: Array) -> Array:
+    """Flows over one plus a rate; the same array where there is no rate at all."""
+    taxed = np.flatnonzero(rate != 0)  # on floats themselves it is ten times slower
+    if not taxed.size:
+        return flows
+    out = flows.copy()
+    out.ravel()[taxed] /= 1 + rate.ravel()[taxed]
+    return out
 
 
 def _require_suppliers(e: Economy, K: Array, active: NDArray[np.bool_], shock: TradeShock) -> None:
@@ -200,7 +226,8 @@ def lowered(p: Problem) -> Problem:
     border = K if p.border is p.K else p.border.astype(np.float32)
     made = border if p.made is p.border else p.made.astype(np.float32)
     tax = None if p.export_tax is None else p.export_tax.astype(np.float32)
-    return replace(p, K=K, border=border, made=made, export_tax=tax)
+    pays, uses = p.pays.astype(np.float32), p.uses.astype(np.float32)
+    return replace(p, K=K, border=border, made=made, export_tax=tax, pays=pays, uses=uses)
 
 
 def _into(a: Array, flows: Flows) -> Array:
@@ -213,6 +240,12 @@ def _out_of(flows: Flows, q: Array) -> Array:
     """Sum over destinations: (s, o, d), (s, d) -> (s, o)."""
     product = np.matmul(flows, q[:, :, None].astype(flows.dtype, copy=False))[:, :, 0]
     return product.astype(np.float64, copy=False)
+
+
+def _loop(inputs: Flows, values: Array) -> Array:
+    """Within each economy: (n, s, s), (s, n) -> (s, n)."""
+    columns = values.T[:, :, None].astype(inputs.dtype, copy=False)
+    return np.matmul(inputs, columns)[:, :, 0].T.astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +269,7 @@ class Residual:
 
 def unit_costs(e: Economy, log_w: Array, log_p: Array, log_a: Array) -> Array:
     """Log c-hat (s, n): Cobb-Douglas over labour and duty-paid, tax-paid inputs."""
-    return e.va * log_w + np.matmul(e.pays, log_p.T[:, :, None])[:, :, 0].T - log_a
+    return e.va * log_w + _loop(e.pays, log_p) - log_a
 
 
 def deficits(p: Problem, value_added: Array) -> Array:
@@ -273,7 +306,7 @@ def residual(
     Returns the residual and the wage step, numeraire imposed.
     """
     e, theta = p.e, p.e.theta[:, None]
-    log_c = unit_costs(e, log_w, log_p, p.logA)
+    log_c = e.va * log_w + _loop(p.pays, log_p) - p.logA
     low = log_c.min(1, keepdims=True)
     a = np.exp(-theta * (log_c - low))
     foreign = _into(a, p.K)
@@ -300,14 +333,13 @@ def residual(
     receipts, payments = exports, imports
     stock_income: Array | float = 0.0
     sold = Y
-    if p.stock_out.any():
-        out, at_home = p.stock_trade
-        stock = p.stock_from @ cost.ravel()
-        at_home_value = (at_home * cost).sum(0)
-        receipts = receipts - (stock - at_home_value)
-        payments = payments - (out * cost).sum(0)
-        sold = Y + p.stock_out * cost
-        stock_income = -stock
+    if p.stock is not None:
+        taken = p.stock.by_buyer @ cost.ravel()
+        home_taken = (p.stock.home * cost).sum(0)
+        receipts = receipts - (taken - home_taken)
+        payments = payments - (p.stock.by_seller * cost).sum(0) + home_taken
+        sold = Y + p.stock.by_seller * cost
+        stock_income = -taken
     value = np.exp(log_w) * p.labour
     D = deficits(p, value)
     receipts, payments = receipts + np.maximum(D, 0), payments + np.maximum(-D, 0)
@@ -330,7 +362,7 @@ def residual(
         + stock_income
         + D
     )
-    spent = np.matmul(e.uses, sold.T[:, :, None])[:, :, 0].T + e.alpha * income
+    spent = _loop(p.uses, sold) + e.alpha * income
     with np.errstate(all="ignore"):
         spending = np.where(p.active, spent / X - 1, 0.0)
     price = new_p - log_p
@@ -374,8 +406,8 @@ class Preconditioner:
     """
 
     wages: Array
-    prices: Array
-    spending: Array
+    prices: Flows
+    spending: Flows
     own_cost: Array
 
 
@@ -401,10 +433,47 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     eye = np.eye(s)
     return Preconditioner(
         wages=-np.linalg.pinv(jac, rcond=1e-10),
-        prices=np.linalg.inv(eye - home[:, :, None] * e.pays),
-        spending=np.linalg.inv(eye - e.uses * home[:, None, :]),
+        # Single precision is enough to choose a step by, and half the memory to read.
+        prices=np.linalg.inv(eye - home[:, :, None] * e.pays).astype(np.float32),
+        spending=np.linalg.inv(eye - e.uses * home[:, None, :]).astype(np.float32),
         own_cost=np.ascontiguousarray((home * e.va.T).T),
     )
+
+
+class History:
+    """Anderson mixing: the last few moves and turns of a fixed-point iteration.
+
+    Walker & Ni (2011), type II; near-singular histories are regularised, and
+    wild combinations refused.
+    """
+
+    def __init__(self, memory: int, size: int) -> None:
+        self.moves = np.zeros((memory, size))
+        self.turns = np.zeros((memory, size))
+        self.gram = np.zeros((memory, memory))
+        self.count = 0
+        self.last: tuple[Array, Array] | None = None
+
+    def mix(self, u: Array, r: Array) -> Array:
+        """The next point from this point and its step."""
+        memory = len(self.moves)
+        if self.last is not None:
+            k = self.count % memory
+            np.subtract(u, self.last[0], out=self.moves[k])
+            np.subtract(r, self.last[1], out=self.turns[k])
+            self.count += 1
+            held = min(self.count, memory)
+            self.gram[k, :held] = self.gram[:held, k] = self.turns[:held] @ self.turns[k]
+        self.last = (u, r)
+        held = min(self.count, memory)
+        if held == 0:
+            return u + r
+        gram = self.gram[:held, :held]
+        gram = gram + 1e-14 * np.trace(gram) * np.eye(held)
+        weights = np.linalg.lstsq(gram, self.turns[:held] @ r, rcond=None)[0]
+        if not np.isfinite(weights).all() or np.abs(weights).max() > 1e4:
+            return u + r
+        return u + r - weights @ self.moves[:held] - weights @ self.turns[:held]
 
 
 @dataclass(frozen=True, eq=False)
@@ -442,9 +511,7 @@ def iterate(
     step = pre.wages if pre is not None else _plain_wage_step(e)
     safe_x = np.where(active, begin.X, 1.0)
     u = np.concatenate([begin.log_w, begin.log_p.ravel(), np.log(safe_x).ravel()])
-    moves: list[Array] = []
-    turns: list[Array] = []
-    last: tuple[Array, Array] | None = None
+    history = History(memory, u.size)
     best, best_size, since_best = begin, np.inf, 0
     outcome = Outcome.MAX_STEPS
     used = 0
@@ -468,32 +535,18 @@ def iterate(
             u = np.concatenate(
                 [best.log_w, best.log_p.ravel(), np.log(np.where(active, best.X, 1.0)).ravel()]
             )
-            moves, turns, last = [], [], None
-            since_best += 10
             memory = max(2, memory // 2)
+            history = History(memory, u.size)
+            since_best += 10
             continue
         price, spending = miss.price, miss.spending
         if pre is not None:
-            rhs = price + pre.own_cost * wage_step
-            price = np.matmul(pre.prices, rhs.T[:, :, None])[:, :, 0].T
-            money = np.matmul(pre.spending, (spending * X).T[:, :, None])[:, :, 0].T
+            price = _loop(pre.prices, price + pre.own_cost * wage_step)
+            money = _loop(pre.spending, spending * X)
             spending = np.where(active, money / np.where(active, X, 1.0), 0.0)
         bent = np.log1p(np.clip(spending, -0.8, 4.0))
         r = np.concatenate([wage_step, np.clip(price, -3, 3).ravel(), bent.ravel()])
-        if last is not None:
-            moves.append(u - last[0])
-            turns.append(r - last[1])
-            if len(moves) > memory:
-                del moves[0], turns[0]
-        last = (u, r)
-        u = u + r
-        if moves:
-            dr = np.array(turns)
-            gram = dr @ dr.T
-            gram += 1e-14 * np.trace(gram) * np.eye(len(gram))
-            weights = np.linalg.lstsq(gram, dr @ r, rcond=None)[0]
-            if np.isfinite(weights).all() and np.abs(weights).max() < 1e4:
-                u = u - weights @ (np.array(moves) + dr)
+        u = history.mix(u, r)
     return best, best_size, used, outcome
 
 

@@ -48,6 +48,7 @@ CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
     "view": {"stroke": None},
+    "scale": {"invalid": {"color": {"value": NEUTRAL}}},
     "axis": {
         "labelColor": "#3b4248",
         "titleColor": "#5b646b",
@@ -66,7 +67,7 @@ CONFIG: Spec = {
         "titleFontWeight": "normal",
         "labelFontSize": 12,
         "titleFontSize": 12,
-        "labelLimit": 260,
+        "labelLimit": 330,
         "titleLimit": 500,
     },
 }
@@ -92,17 +93,17 @@ def class_breaks(values: Iterable[float | None]) -> list[float]:
     """Five positive class bounds for a scale centred on zero, the outer classes open.
 
     Values within one order of magnitude get equal steps; others the ladder
-    1, 3, 10, 30 ending below the 96th percentile of the absolute values, so a
+    1, 3, 10, 30 ending near the 95th percentile of the absolute values, so a
     few extreme cells do not wash out the rest.
     """
     size = np.array([abs(v) for v in values if v is not None and math.isfinite(v) and v != 0])
     if not size.size or size.max() < 1e-9:
         return [0.01, 0.03, 0.1, 0.3, 1.0]
-    high, low = float(np.quantile(size, 0.96)), float(np.quantile(size, 0.25))
+    high, low = float(np.quantile(size, 0.95)), float(np.quantile(size, 0.25))
     if high < 10 * low:
         step = _nice(high / 4.5)
         return [_clean(step * k) for k in (0.2, 1, 2, 3, 4)]
-    exponent = math.floor(2 * math.log10(high) + 1e-9)
+    exponent = round(2 * math.log10(high))
     return [_ladder(exponent - k) for k in (4, 3, 2, 1, 0)]
 
 
@@ -121,30 +122,49 @@ def _clean(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _class_colour(field: str, values: Iterable[float | None], title: str) -> Any:
-    """Colour by class on the diverging scale; cells without a value are neutral."""
+def classes(values: Iterable[float | None], breaks: Sequence[float]) -> list[int | None]:
+    """Class of each value: 0 about zero, up to plus or minus the number of bounds; None stays."""
+    bounds = [-b for b in reversed(breaks)] + list(breaks)
+    return [
+        None if v is None else int(np.searchsorted(bounds, v, "right")) - len(breaks) for v in values
+    ]
+
+
+def _classed(rows: list[Row], field: str) -> list[float]:
+    """Add the field `class` to rows; the bounds used."""
+    breaks = class_breaks(r[field] for r in rows)
+    for row, k in zip(rows, classes([r[field] for r in rows], breaks), strict=True):
+        row["class"] = k
+    return breaks
+
+
+def _class_colour(breaks: Sequence[float], title: str) -> Any:
+    """Colour by class on the diverging scale; cells without one are neutral (CONFIG)."""
     import altair as alt
 
-    breaks = class_breaks(values)
-    scale = alt.Scale(
-        type="threshold",
-        domain=[-b for b in reversed(breaks)] + breaks,
-        range=list(DIVERGING),
-    )
+    n = len(breaks)
+    bounds = [k + 0.5 for k in range(-n, n)]
+    labels = [_short(-b) for b in reversed(breaks)] + [_short(b) for b in breaks]
     legend = alt.Legend(
         title=title,
         type="gradient",
         orient="top",
         direction="horizontal",
-        gradientLength=330,
-        gradientThickness=11,
-        format=",.6~g",
+        gradientLength=352,
+        gradientThickness=12,
+        gradientStrokeColor="#c4c8c5",
+        gradientStrokeWidth=0.5,
+        labelExpr=f"isFinite(datum.value) ? {json.dumps(labels)}[round(datum.value + {n - 0.5})] : ''",
+        labelFontSize=11,
+        labelOverlap=False,
+        offset=10,
     )
-    return alt.condition(
-        f"isValid(datum['{field}'])",
-        alt.Color(f"{field}:Q", scale=scale, legend=legend),
-        alt.value(NEUTRAL),
-    )
+    scale = alt.Scale(type="threshold", domain=bounds, range=list(DIVERGING))
+    return alt.Color("class:Q", scale=scale, legend=legend)
+
+
+def _short(bound: float) -> str:
+    return minus(f"{bound / 1000:g}k" if abs(bound) >= 1000 else f"{bound:g}")
 
 
 def region_labels(rows: Sequence[Row]) -> dict[str, str]:
@@ -156,15 +176,18 @@ def region_labels(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _finish(chart: Any, description: str, **size: Any) -> Spec:
+def _finish(chart: Any, description: str, height: int) -> Spec:
     """Plain specification, as wide as its place on the page."""
     spec: Spec = chart.to_dict()
     spec.pop("$schema", None)
     spec.pop("config", None)
-    spec |= {"width": "container", "description": description} | size
-    if isinstance(spec.get("height"), dict):
-        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return spec
+    return spec | {"width": "container", "height": height, "description": description}
+
+
+def _signed_axis() -> Any:
+    import altair as alt
+
+    return alt.Axis(tickCount=7, labelExpr="datum.value == 0 ? '0' : format(datum.value, '+~g')")
 
 
 def _inline(rows: Sequence[Row]) -> Any:
@@ -187,9 +210,7 @@ def map_spec(rows: Sequence[Row]) -> Spec:
     import altair as alt
 
     on_map = _map_rows(rows)
-    colour = _class_colour(
-        "welfare_pct", [r["welfare_pct"] for r in rows], "Real income, % (outer classes open)"
-    )
+    colour = _class_colour(_classed(on_map, "welfare_pct"), "Real income, % (outer classes open)")
     tips = [
         alt.Tooltip("name:N", title="Economy"),
         alt.Tooltip("percent:N", title="Real income"),
@@ -197,13 +218,13 @@ def map_spec(rows: Sequence[Row]) -> Spec:
     ]
     shapes = (
         _inline([])
-        .mark_geoshape(stroke="#ffffff", strokeWidth=0.5)
+        .mark_geoshape(stroke="#aab0b3", strokeWidth=0.4, invalid=None)
         .transform_lookup(
             lookup="id",
             from_=alt.LookupData(
                 data=alt.InlineData(values=on_map),
                 key="id",
-                fields=["name", "percent", "musd", "welfare_pct"],
+                fields=["name", "percent", "musd", "class"],
             ),
         )
         .encode(color=colour, tooltip=tips)
@@ -217,9 +238,10 @@ def map_spec(rows: Sequence[Row]) -> Spec:
             .encode(longitude="lon:Q", latitude="lat:Q", color=colour, tooltip=tips)
         )
     chart = alt.layer(*layers).project(type="equalEarth")
-    spec = _finish(chart, "World map of the change in real income by economy", height=430)
-    spec["datasets"].pop(spec["layer"][0]["data"]["name"])
-    spec["layer"][0]["data"] = {"values": map_layer(), "format": MAP_FORMAT}
+    spec = _finish(chart, "World map of the change in real income by economy", 430)
+    place = spec["layer"][0] if "data" in spec["layer"][0] else spec  # a lone layer's data moves up
+    spec["datasets"].pop(place["data"]["name"])
+    place["data"] = {"values": map_layer(), "format": MAP_FORMAT}
     spec["usermeta"] = {"aspect": 0.5}
     return spec
 
@@ -306,7 +328,7 @@ def _bars(rows: Sequence[Row], named: set[str], description: str) -> Spec:
     ]
     values = [r["welfare_pct"] for r in rows]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.16 * (high - low or 1.0)
+    room = 0.27 * (high - low or 1.0)
     domain = [low - room if low < 0 else low, high + room if high > 0 else high]
     y = alt.Y(
         "label:N",
@@ -341,7 +363,7 @@ def _bars(rows: Sequence[Row], named: set[str], description: str) -> Spec:
         .encode(x=x, y=y, text="text:N")
     )
     zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", scale=scale))
-    return _finish(alt.layer(bars, text, zero), description, height={"step": 24})
+    return _finish(alt.layer(bars, text, zero), description, 24 * len(data))
 
 
 # --- why ---------------------------------------------------------------------------------------
@@ -395,7 +417,7 @@ def split_spec(rows: Sequence[Row]) -> Spec | None:
         _inline(data)
         .mark_bar(height={"band": 0.7})
         .encode(
-            x=alt.X("value:Q", title=title, axis=alt.Axis(format="+~g")),
+            x=alt.X("value:Q", title=title, axis=_signed_axis()),
             y=y,
             color=alt.Color(
                 "term:N",
@@ -425,7 +447,7 @@ def split_spec(rows: Sequence[Row]) -> Spec | None:
     )
     zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", title=title))
     chart = alt.layer(bars, zero, marks)
-    return _finish(chart, "Welfare split of the largest movers by cause", height={"step": 25})
+    return _finish(chart, "Welfare split of the largest movers by cause", 25 * len(totals))
 
 
 # --- heat maps ---------------------------------------------------------------------------------
@@ -445,7 +467,7 @@ def _chosen(result: Result, weight: Array) -> list[int]:
 def _heat(data: Sequence[Row], x: Any, y: Any, colour: Any, tips: list[Any]) -> Any:
     return (
         _inline(data)
-        .mark_rect(stroke="#ffffff", strokeWidth=1)
+        .mark_rect(stroke="#ffffff", strokeWidth=1, invalid=None)
         .encode(x=x, y=y, color=colour, tooltip=tips)
     )
 
@@ -455,7 +477,7 @@ def _name_axis(named: Iterable[str], side: str, title: str | None) -> Any:
 
     given: dict[str, Any] = {"labelFontWeight": _named_weight(named), "title": title}
     if side == "x":
-        given |= {"orient": "top", "labelAngle": -45, "labelAlign": "left", "labelLimit": 110}
+        given |= {"orient": "top", "labelAngle": -45, "labelAlign": "left", "labelLimit": 135}
     return alt.Axis(**given)
 
 
@@ -492,7 +514,7 @@ def sector_spec(result: Result, rows: Sequence[Row]) -> Spec:
             axis=_name_axis(named, "x", None),
         ),
         alt.Y("sector:N", sort=[s.name for s in world.sectors], title=None, axis=alt.Axis(labelLimit=230)),
-        _class_colour("change", [d["change"] for d in data], "Volume of output, % (outer classes open)"),
+        _class_colour(_classed(data, "change"), "Volume of output, % (outer classes open)"),
         [
             alt.Tooltip("label:N", title="Economy"),
             alt.Tooltip("sector:N", title="Sector"),
@@ -501,7 +523,7 @@ def sector_spec(result: Result, rows: Sequence[Row]) -> Spec:
             alt.Tooltip("base:N", title="Base, million USD"),
         ],
     )
-    return _finish(chart, "Change of output volume by sector and economy", height={"step": 19})
+    return _finish(chart, "Change of output volume by sector and economy", 19 * len(world.sectors))
 
 
 def trade_spec(result: Result, rows: Sequence[Row]) -> Spec:
@@ -535,11 +557,7 @@ def trade_spec(result: Result, rows: Sequence[Row]) -> Spec:
         data,
         alt.X("importer:N", sort=names, axis=_name_axis(named, "x", "Importer")),
         alt.Y("exporter:N", sort=names, axis=_name_axis(named, "y", "Exporter")),
-        _class_colour(
-            "change",
-            [d["change"] for d in data],
-            "Trade volume, million USD at base border prices (outer classes open)",
-        ),
+        _class_colour(_classed(data, "change"), "Trade volume, million USD (outer classes open)"),
         [
             alt.Tooltip("exporter:N", title="Exporter"),
             alt.Tooltip("importer:N", title="Importer"),
@@ -548,7 +566,7 @@ def trade_spec(result: Result, rows: Sequence[Row]) -> Spec:
             alt.Tooltip("base:N", title="Base, million USD"),
         ],
     )
-    return _finish(chart, "Change of trade volume by exporter and importer", height={"step": 21})
+    return _finish(chart, "Change of trade volume by exporter and importer", 21 * len(names))
 
 
 def _membership(rows: Sequence[Row], chosen: Sequence[int]) -> tuple[list[str], Array]:
@@ -606,7 +624,7 @@ def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
         _inline(data)
         .mark_point(size=70, filled=True, opacity=1)
         .encode(
-            x=alt.X("value:Q", title=title, axis=alt.Axis(format="+~g")),
+            x=alt.X("value:Q", title=title, axis=_signed_axis()),
             y=y,
             color=alt.Color(
                 "set:N",
@@ -625,7 +643,7 @@ def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
         )
     )
     chart = alt.layer(zero, line, dots)
-    return _finish(chart, "Real income under each elasticity set", height={"step": 21})
+    return _finish(chart, "Real income under each elasticity set", 21 * len(order))
 
 
 def chart_specs(result: Result, rows: Sequence[Row]) -> dict[str, Spec]:

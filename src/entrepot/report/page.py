@@ -286,8 +286,8 @@ def _answer_words(rows: Sequence[Row]) -> str:
     )
     if "members" in by_name:
         text += (
-            f" The economies named together: {_moves(by_name['members']['welfare_pct'])}; "
-            f"all others: {_moves(by_name['others']['welfare_pct'])}."
+            f" For the economies named together it {_moves(by_name['members']['welfare_pct'])}, "
+            f"for all others it {_moves(by_name['others']['welfare_pct'])}."
         )
     return text
 

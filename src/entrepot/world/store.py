@@ -111,9 +111,11 @@ def _planes(whole: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 
 def _from_planes(planes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    folded = np.zeros(planes.shape[1:], dtype=np.int64)
+    width = 4 if len(planes) <= 4 else 8
+    bytes_ = np.zeros((*planes.shape[1:], width), dtype=np.uint8)
     for i, plane in enumerate(planes):
-        folded += plane.astype(np.int64) << (8 * i)
+        bytes_[..., i] = plane
+    folded = bytes_.view(f"<u{width}")[..., 0].astype(np.int64)
     return np.where(folded & 1, -((folded + 1) >> 1), folded >> 1)
 
 
