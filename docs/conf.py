@@ -1,4 +1,9 @@
-"""Sphinx configuration: Markdown sources, no network at build time."""
+"""Sphinx configuration: Markdown sources, no network to build the pages or to read them."""
+
+import re
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 from entrepot import __version__
 
@@ -7,10 +12,38 @@ author = "The Entrepôt developers"
 copyright = "2026, The Entrepôt developers"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.mathjax"]
+extensions = ["myst_parser"]
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"Entrepôt {version}"
+html_math_renderer = "mathml"
+
+
+# A subscript goes beside an accented letter, not below it: {\\hat c}_d.
+ACCENTED = re.compile(r"(\\(?:hat|check)\s*(?:\\[a-zA-Z]+|[a-zA-Z]))(?=[_^])")
+
+
+def mathml(formula, **how):
+    """A LaTeX formula as MathML."""
+    return tex2mathml(ACCENTED.sub(r"{\1}", formula), **how)
+
+
+def inline_math(writer, node):
+    """Formulas as MathML, which browsers draw without a script."""
+    writer.body.append(mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_math(writer, node):
+    """The same for a formula on its own line, scrolled when it is wider than the page."""
+    formula = mathml(node.astext(), as_block=True)
+    writer.body.append(f'<div style="overflow-x: auto; padding: 0.5em 0">{formula}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app):
+    """Register the renderer."""
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))

@@ -28,6 +28,7 @@ from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenario
 from entrepot.scenario.read import library, read_scenario
 from entrepot.scenario.select import SECTOR_GROUPS
+from entrepot.validation import VALIDATIONS
 from entrepot.world.shelf import SHELF, load_world
 from entrepot.world.world import World
 
@@ -266,6 +267,22 @@ def results() -> str:
     )
 
 
+def validations() -> str:
+    """List the published results that `entrepot validate` recomputes."""
+    rows = [
+        (code(v.name), v.summary, v.source, code(v.folder or "") or "one pinned package")
+        for v in VALIDATIONS.values()
+    ]
+    return "\n\n".join(
+        [
+            "# Validations",
+            "`entrepot validate NAME --data DIR` recomputes one; `DIR` holds the folder named here. "
+            "[Results](../../validation.md).",
+            table(("name", "what", "source", "needs"), rows),
+        ]
+    )
+
+
 def command_line() -> str:
     """Show the help text of every command, as the command prints it."""
     parts = [
@@ -375,6 +392,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "sectors": sectors,
     "elasticities": elasticity_page,
     "results": results,
+    "validations": validations,
     "cli": command_line,
     "python": python,
 }

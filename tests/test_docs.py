@@ -24,6 +24,7 @@ from entrepot.report.terminal import print_result
 from entrepot.results.tables import UNITS
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.lower import lower
+from entrepot.validation import VALIDATIONS
 from entrepot.world.shelf import SHELF
 
 ROOT = Path(__file__).parent.parent
@@ -204,6 +205,7 @@ def test_every_row_of_every_catalogue_is_in_the_reference(reference: dict[str, s
         "instruments": INSTRUMENTS,
         "results": UNITS,
         "worlds": SHELF,
+        "validations": VALIDATIONS,
     }.items():
         for name in names:
             assert name in reference[page], f"{page}: {name}"

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import NotConvergedError
 from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.equations import unit_costs
 from entrepot.equilibrium.shock import TradeShock
-from entrepot.equilibrium.solve import Solution, unit_costs
+from entrepot.equilibrium.solve import Solution
 
 Array = NDArray[np.float64]
 

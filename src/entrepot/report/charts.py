@@ -43,7 +43,9 @@ TERM_COLOURS = {
 ALL_BARS, END_BARS, MOVERS, CELLS = 25, 12, 15, 25
 SMALL_KM2 = 12_000
 MAP_FORMAT = {"type": "topojson", "feature": "countries"}
-FONT = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
+FONT = (
+    "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
+)
 CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
@@ -69,6 +71,7 @@ CONFIG: Spec = {
         "titleFontSize": 12,
         "labelLimit": 330,
         "titleLimit": 500,
+        "columns": 4,
     },
 }
 
@@ -126,7 +129,8 @@ def classes(values: Iterable[float | None], breaks: Sequence[float]) -> list[int
     """Class of each value: 0 about zero, up to plus or minus the number of bounds; None stays."""
     bounds = [-b for b in reversed(breaks)] + list(breaks)
     return [
-        None if v is None else int(np.searchsorted(bounds, v, "right")) - len(breaks) for v in values
+        None if v is None else int(np.searchsorted(bounds, v, "right")) - len(breaks)
+        for v in values
     ]
 
 
@@ -205,10 +209,12 @@ def _named_weight(names: Iterable[str]) -> Any:
 # --- map ---------------------------------------------------------------------------------------
 
 
-def map_spec(rows: Sequence[Row]) -> Spec:
-    """Choropleth of real income; circles for economies too small for the map."""
+def map_spec(rows: Sequence[Row]) -> Spec | None:
+    """Choropleth of real income, circles for economies too small for it; None when none is on it."""
     import altair as alt
 
+    if len(off_map(rows)) == len(rows):
+        return None
     on_map = _map_rows(rows)
     colour = _class_colour(_classed(on_map, "welfare_pct"), "Real income, % (outer classes open)")
     tips = [
@@ -258,7 +264,7 @@ def _map_rows(rows: Sequence[Row]) -> list[Row]:
                 "id": code,
                 "name": row["name"] if row else place["name"],
                 "welfare_pct": row["welfare_pct"] if row else None,
-                "percent": f"{figure(row['welfare_pct'])} %" if row else "not separate in this world",
+                "percent": f"{figure(row['welfare_pct'])} %" if row else "not separate here",
                 "musd": figure(row["welfare_musd"], 0) if row else "–",
                 "point": bool(row and place["lon"]) and areas.get(code, 0.0) < SMALL_KM2,
                 "lon": float(place["lon"] or 0),
@@ -328,7 +334,7 @@ def _bars(rows: Sequence[Row], named: set[str], description: str) -> Spec:
     ]
     values = [r["welfare_pct"] for r in rows]
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.27 * (high - low or 1.0)
+    room = 0.36 * (high - low or 1.0)
     domain = [low - room if low < 0 else low, high + room if high > 0 else high]
     y = alt.Y(
         "label:N",
@@ -412,7 +418,7 @@ def split_spec(rows: Sequence[Row]) -> Spec | None:
         for r in movers
     ]
     y = alt.Y("label:N", sort=[t["label"] for t in totals], title=None)
-    title = "% of base income; diamonds: exact change in real income"
+    title = "% of base income"
     bars = (
         _inline(data)
         .mark_bar(height={"band": 0.7})
@@ -424,7 +430,7 @@ def split_spec(rows: Sequence[Row]) -> Spec | None:
                 scale=alt.Scale(
                     domain=[term_label(t) for t in terms], range=[TERM_COLOURS[t] for t in terms]
                 ),
-                legend=alt.Legend(title=None, orient="top", columns=4, symbolType="square"),
+                legend=alt.Legend(title=None, orient="top", symbolType="square"),
             ),
             tooltip=[
                 alt.Tooltip("label:N", title="Economy"),
@@ -477,44 +483,60 @@ def _name_axis(named: Iterable[str], side: str, title: str | None) -> Any:
 
     given: dict[str, Any] = {"labelFontWeight": _named_weight(named), "title": title}
     if side == "x":
-        given |= {"orient": "top", "labelAngle": -45, "labelAlign": "left", "labelLimit": 135}
+        given |= {"orient": "top", "labelAngle": -45, "labelAlign": "left", "labelLimit": 115}
     return alt.Axis(**given)
+
+
+def _named_labels(result: Result, rows: Sequence[Row]) -> list[str]:
+    """Labels of the economies the scenario names."""
+    labels = region_labels(rows)
+    named = zip(rows, result.lowered.named, strict=True)
+    return [labels[row["region"]] for row, is_named in named if is_named]
+
+
+def sector_cells(result: Result, rows: Sequence[Row], chosen: Sequence[int]) -> list[Row]:
+    """Change of output volume, one row for each sector and chosen economy."""
+    base, new = volumes(result)["output"]
+    labels, sectors = region_labels(rows), sector_labels(result)
+    cells = []
+    for k, i in ((k, i) for k in range(len(sectors)) for i in chosen):
+        share = float(100 * (new[k, i] / base[k, i] - 1)) if base[k, i] > 0 else None
+        cells.append(
+            {
+                "sector": sectors[k],
+                "label": labels[rows[i]["region"]],
+                "change": None if share is None else _clean(share),
+                "text": "no output" if share is None else f"{figure(share, 2)} %",
+                "musd": figure(float(new[k, i] - base[k, i]), 0),
+                "base": figure(float(base[k, i]), 0, sign=False),
+            }
+        )
+    return cells
+
+
+def sector_labels(result: Result) -> list[str]:
+    """Sector names, the code added where two sectors share one."""
+    names = [s.name for s in result.base_world.sectors]
+    return [
+        s.name if names.count(s.name) == 1 else f"{s.name} ({s.code})"
+        for s in result.base_world.sectors
+    ]
 
 
 def sector_spec(result: Result, rows: Sequence[Row]) -> Spec:
     """Change of output volume, sectors by economies."""
     import altair as alt
 
-    world = result.base_world
-    base, new = volumes(result)["output"]
-    labels = region_labels(rows)
+    labels, sectors = region_labels(rows), sector_labels(result)
     chosen = _chosen(result, np.array([abs(r["welfare_pct"]) for r in rows]))
-    data = []
-    for k, sector in enumerate(world.sectors):
-        for i in chosen:
-            share = None
-            if base[k, i] > 0:
-                share = float(100 * (new[k, i] / base[k, i] - 1))
-            data.append(
-                {
-                    "sector": sector.name,
-                    "label": labels[world.regions[i]],
-                    "change": None if share is None else _clean(share),
-                    "text": "no output" if share is None else f"{figure(share, 2)} %",
-                    "musd": figure(float(new[k, i] - base[k, i]), 0),
-                    "base": figure(float(base[k, i]), 0, sign=False),
-                }
-            )
-    named = [labels[r] for r, is_named in zip(world.regions, result.lowered.named, strict=True) if is_named]
+    columns = [labels[rows[i]["region"]] for i in chosen]
+    cells = sector_cells(result, rows, chosen)
+    axis = _name_axis(_named_labels(result, rows), "x", None)
     chart = _heat(
-        data,
-        alt.X(
-            "label:N",
-            sort=[labels[world.regions[i]] for i in chosen],
-            axis=_name_axis(named, "x", None),
-        ),
-        alt.Y("sector:N", sort=[s.name for s in world.sectors], title=None, axis=alt.Axis(labelLimit=230)),
-        _class_colour(_classed(data, "change"), "Volume of output, % (outer classes open)"),
+        cells,
+        alt.X("label:N", sort=columns, axis=axis),
+        alt.Y("sector:N", sort=sectors, title=None, axis=alt.Axis(labelLimit=230)),
+        _class_colour(_classed(cells, "change"), "Volume of output, % (outer classes open)"),
         [
             alt.Tooltip("label:N", title="Economy"),
             alt.Tooltip("sector:N", title="Sector"),
@@ -523,41 +545,45 @@ def sector_spec(result: Result, rows: Sequence[Row]) -> Spec:
             alt.Tooltip("base:N", title="Base, million USD"),
         ],
     )
-    return _finish(chart, "Change of output volume by sector and economy", 19 * len(world.sectors))
+    return _finish(chart, "Change of output volume by sector and economy", 19 * len(sectors))
+
+
+def trade_cells(
+    result: Result, rows: Sequence[Row], chosen: Sequence[int]
+) -> tuple[list[str], list[Row]]:
+    """Change of trade volume by exporter and importer, those not chosen summed: names, rows."""
+    names, member = _membership(rows, chosen)
+    before, after = (member.T @ f.sum(0) @ member for f in volumes(result)["flows"])
+    cells = []
+    for o, d in ((o, d) for o in range(len(names)) for d in range(len(names))):
+        own = o == d and o < len(chosen)
+        change = float(after[o, d] - before[o, d])
+        share = f"{figure(100 * change / before[o, d], 2)} %" if before[o, d] > 0 else "–"
+        cells.append(
+            {
+                "exporter": names[o],
+                "importer": names[d],
+                "change": None if own else _clean(change),
+                "musd": "own market, not trade" if own else figure(change, 0),
+                "pct": "–" if own else share,
+                "base": "–" if own else figure(float(before[o, d]), 0, sign=False),
+            }
+        )
+    return names, cells
 
 
 def trade_spec(result: Result, rows: Sequence[Row]) -> Spec:
-    """Change of bilateral trade volume, exporters by importers, the rest summed."""
+    """Change of bilateral trade volume, exporters by importers."""
     import altair as alt
 
-    world = result.base_world
-    before, after = (f.sum(0) for f in volumes(result)["flows"])
-    chosen = _chosen(result, before.sum(0) + before.sum(1))
-    names, member = _membership(rows, chosen)
-    before, after = member.T @ before @ member, member.T @ after @ member
-    data = []
-    for o, exporter in enumerate(names):
-        for d, importer in enumerate(names):
-            alone = o == d and o < len(chosen)
-            change = float(after[o, d] - before[o, d])
-            relative = f"{figure(100 * change / before[o, d], 2)} %" if before[o, d] > 0 else "."
-            data.append(
-                {
-                    "exporter": exporter,
-                    "importer": importer,
-                    "change": None if alone else _clean(change),
-                    "musd": "own market, not trade" if alone else figure(change, 0),
-                    "pct": "–" if alone else relative,
-                    "base": "–" if alone else figure(float(before[o, d]), 0, sign=False),
-                }
-            )
-    labels = region_labels(rows)
-    named = [labels[r] for r, is_named in zip(world.regions, result.lowered.named, strict=True) if is_named]
+    before = volumes(result)["flows"][0].sum(0)
+    names, cells = trade_cells(result, rows, _chosen(result, before.sum(0) + before.sum(1)))
+    named = _named_labels(result, rows)
     chart = _heat(
-        data,
+        cells,
         alt.X("importer:N", sort=names, axis=_name_axis(named, "x", "Importer")),
         alt.Y("exporter:N", sort=names, axis=_name_axis(named, "y", "Exporter")),
-        _class_colour(_classed(data, "change"), "Trade volume, million USD (outer classes open)"),
+        _class_colour(_classed(cells, "change"), "Trade volume, million USD (outer classes open)"),
         [
             alt.Tooltip("exporter:N", title="Exporter"),
             alt.Tooltip("importer:N", title="Importer"),
@@ -585,56 +611,55 @@ def _membership(rows: Sequence[Row], chosen: Sequence[int]) -> tuple[list[str], 
 # --- elasticities ------------------------------------------------------------------------------
 
 
+def elasticity_points(result: Result, rows: Sequence[Row]) -> list[Row]:
+    """Real income of the largest movers, one row for each economy and elasticity set solved."""
+    labels, position = region_labels(rows), {r["region"]: i for i, r in enumerate(rows)}
+    points = []
+    for row in largest_movers(rows, MOVERS + 5):
+        for head in result.headlines:
+            if head.welfare_pct is None:
+                continue
+            value = float(head.welfare_pct[position[row["region"]]])
+            points.append(
+                {
+                    "label": labels[row["region"]],
+                    "set": head.elasticities,
+                    "value": value,
+                    "text": f"{figure(value)} %",
+                }
+            )
+    return points
+
+
 def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
     """Real income of the largest movers under each elasticity set; None when there is one set."""
     import altair as alt
 
-    solved = [h for h in result.headlines if h.welfare_pct is not None]
-    if len(solved) < 2:
+    points = elasticity_points(result, rows)
+    sets = list(dict.fromkeys(p["set"] for p in points))
+    if len(sets) < 2:
         return None
-    labels, position = region_labels(rows), {r["region"]: i for i, r in enumerate(rows)}
-    movers = largest_movers(rows, MOVERS + 5)
-    data, spans = [], []
-    for row in movers:
-        label = labels[row["region"]]
-        values = []
-        for head in solved:
-            assert head.welfare_pct is not None
-            values.append(float(head.welfare_pct[position[row["region"]]]))
-            data.append(
-                {
-                    "label": label,
-                    "set": head.elasticities,
-                    "value": values[-1],
-                    "text": f"{figure(values[-1])} %",
-                }
-            )
-        spans.append({"label": label, "low": min(values), "high": max(values)})
     title = "Real income, %"
-    order = [labels[r["region"]] for r in movers]
+    order = list(dict.fromkeys(p["label"] for p in points))
     y = alt.Y("label:N", sort=order, title=None)
+    colours = alt.Scale(domain=sets, range=[GAIN, "#d98200", "#5d3a9b", "#555"][: len(sets)])
+    shapes = alt.Scale(domain=sets, range=["circle", "diamond", "square", "cross"][: len(sets)])
     zero = _inline([{"zero": 0}]).mark_rule(color="#23292e").encode(x=alt.X("zero:Q", title=title))
     line = (
-        _inline(spans)
+        _inline(points)
         .mark_rule(color="#9aa3a9", strokeWidth=2)
-        .encode(x=alt.X("low:Q", title=title), x2="high:Q", y=y)
+        .encode(x=alt.X("min(value):Q", title=title), x2="max(value):Q", y=y)
     )
-    names = [h.elasticities for h in solved]
     dots = (
-        _inline(data)
+        _inline(points)
         .mark_point(size=70, filled=True, opacity=1)
         .encode(
             x=alt.X("value:Q", title=title, axis=_signed_axis()),
             y=y,
             color=alt.Color(
-                "set:N",
-                scale=alt.Scale(domain=names, range=[GAIN, "#d98200", "#5d3a9b", "#555"][: len(names)]),
-                legend=alt.Legend(title=None, orient="top", columns=1),
+                "set:N", scale=colours, legend=alt.Legend(title=None, orient="top", columns=1)
             ),
-            shape=alt.Shape(
-                "set:N",
-                scale=alt.Scale(domain=names, range=["circle", "diamond", "square", "cross"][: len(names)]),
-            ),
+            shape=alt.Shape("set:N", scale=shapes),
             tooltip=[
                 alt.Tooltip("label:N", title="Economy"),
                 alt.Tooltip("set:N", title="Elasticities"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from entrepot.catalogues import economies, groups
+from entrepot.catalogues import economies, economy_names, groups
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.report import charts
 from entrepot.report.charts import figure, minus
@@ -107,9 +107,7 @@ def report_page(result: Result) -> str:
             charts=list(specs),
             specs=_markup(embed_json(specs)),
             config=_markup(embed_json(charts.CONFIG)),
-            off_map=[
-                {"name": r["name"], "pct": figure(r["welfare_pct"])} for r in charts.off_map(rows)
-            ],
+            off_map=_off_map(charts.off_map(rows)),
             some_named=0 < int(result.lowered.named.sum()) < len(rows),
             movers=min(charts.MOVERS, len(rows)),
             all_shown=len(rows) <= charts.CELLS,
@@ -139,7 +137,8 @@ def _markup(text: str) -> Any:
 def _policy(scripts: Any) -> str:
     """Content security policy: these scripts only, and nothing from the network."""
     hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
+        for s in scripts
     )
     return (
         f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -178,12 +177,12 @@ def _environment() -> Any:
 def _question(result: Result) -> dict[str, Any]:
     world, data = result.base_world, result.base_world.provenance
     given = assumption_rows(result)
+    words = scenario_words(result)
     return {
         "name": result.scenario.name,
         "why": result.scenario.why.strip(),
         "changes": [
-            {"words": change_words(c, result), "why": c.why.strip()}
-            for c in result.scenario.changes
+            {"words": change_words(c, words), "why": c.why.strip()} for c in result.scenario.changes
         ],
         "world": world.name,
         "year": world.year,
@@ -195,19 +194,27 @@ def _question(result: Result) -> dict[str, Any]:
     }
 
 
-def change_words(change: Change, result: Result) -> str:
+def scenario_words(result: Result) -> dict[str, str]:
+    """What the codes, groups and sectors that a scenario can name are called."""
+    world = result.base_world
+    sectors = {s.slug: s.name for s in world.sectors} | {s.code: s.name for s in world.sectors}
+    labels = {name: str(row["label"]) for name, row in groups().items()}
+    return sectors | labels | economy_names(world.regions) | dict(world.region_names)
+
+
+def change_words(change: Change, words: Mapping[str, str]) -> str:
     """One change as a sentence without its reason."""
-    sellers = _who(change.exporters, result)
+    sellers = _listed(change.exporters, words, "economies")
     text = f"{INSTRUMENT_WORDS.get(change.instrument, change.instrument)}{_amount_words(change)}"
     if change.importers is None:
         text += f" in {sellers}"
     elif change.importers == change.exporters:
         text += f" on trade between {sellers}" if sellers != "all economies" else " on all trade"
     else:
-        text += f" on sales from {sellers} to {_who(change.importers, result)}"
+        text += f" on sales from {sellers} to {_listed(change.importers, words, 'economies')}"
         text += ", and the other way round" if change.both_ways else ""
     if change.sectors != ("all",):
-        text += f"; sectors: {_what(change.sectors, result)}"
+        text += f"; sectors: {_listed(change.sectors, words, 'sectors')}"
     return text + "."
 
 
@@ -227,22 +234,12 @@ def _amount(amount: Any, sign: bool = False) -> str:
     return f"{minus(format(amount.value * 100, '+.10g' if sign else '.10g'))} {unit}"
 
 
-def _who(names: Sequence[str], result: Result) -> str:
-    """Economies and groups as a person would list them."""
-    known = {r["region"]: r["name"] for r in region_rows(result)}
-    labels = {name: str(row["label"]) for name, row in groups().items()}
-    words = {"all": "all economies"} | labels | known
-    inside = [words.get(n, n) for n in names if not n.startswith("!")] or ["all economies"]
+def _listed(names: Sequence[str], words: Mapping[str, str], kind: str) -> str:
+    """Economies or sectors as a person would list them."""
+    words = {**words, "all": f"all {kind}"}
+    inside = [words.get(n, n) for n in names if not n.startswith("!")] or [words["all"]]
     outside = [words.get(n[1:].strip(), n[1:]) for n in names if n.startswith("!")]
     return _and(inside) + (f" except {_and(outside)}" if outside else "")
-
-
-def _what(names: Sequence[str], result: Result) -> str:
-    sectors = result.base_world.sectors
-    words = {s.slug: s.name for s in sectors} | {s.code: s.name for s in sectors}
-    inside = [words.get(n, n) for n in names if not n.startswith("!")] or ["all"]
-    outside = [words.get(n[1:].strip(), n[1:]) for n in names if n.startswith("!")]
-    return ", ".join(inside) + (f", except {', '.join(outside)}" if outside else "")
 
 
 def _and(words: Sequence[str]) -> str:
@@ -290,6 +287,14 @@ def _answer_words(rows: Sequence[Row]) -> str:
             f"for all others it {_moves(by_name['others']['welfare_pct'])}."
         )
     return text
+
+
+def _off_map(rows: Sequence[Row], most: int = 8) -> str:
+    """Regions that the map does not show, with their numbers."""
+    shown = [f"{r['name']} {figure(r['welfare_pct'])} %" for r in rows[:most]]
+    if len(rows) > most:
+        shown.append(f"{len(rows) - most} more (see the table)")
+    return _and(shown) if shown else ""
 
 
 def _moves(value: float) -> str:
@@ -353,12 +358,15 @@ def _cell(row: Row, key: str, digits: int | None = None) -> Row:
     return {"text": text, "down": text.startswith("\N{MINUS SIGN}")}
 
 
-def _mover(row: Row, side: str, names: dict[str, str]) -> str:
+def _mover(row: Row, side: str, names: dict[str, str]) -> Row:
     """Who moves most in a sector, and by how much."""
-    return (
-        f"{names[row[f'most_{side}']]}: {figure(row[f'most_{side}_musd'], 0)} "
-        f"({figure(row[f'most_{side}_pct'], 1)} %)"
-    )
+    code = row[f"most_{side}"]
+    change = figure(row[f"most_{side}_musd"], 0)
+    return {
+        "code": code,
+        "name": names[code],
+        "text": f"{change} ({figure(row[f'most_{side}_pct'], 1)} %)",
+    }
 
 
 def _elasticities(result: Result, rows: Sequence[Row]) -> dict[str, Any]:
@@ -403,7 +411,10 @@ def _method(result: Result) -> dict[str, Any]:
             ("Elasticities", given["elasticities"]),
             ("Tariffs", tariffs),
             ("Product taxes", f"{TAXES.get(given['taxes'], '')} ({given['taxes']})"),
-            ("Inventories", f"{INVENTORIES.get(given['inventories'], '')} ({given['inventories']})"),
+            (
+                "Inventories",
+                f"{INVENTORIES.get(given['inventories'], '')} ({given['inventories']})",
+            ),
             *(("Note", note) for note in given["notes"]),
         ],
         "solve": {
@@ -427,7 +438,10 @@ def _method(result: Result) -> dict[str, Any]:
             ("Tariffs", made["tariffs"]),
             ("Elasticities", made["elasticities"]),
             ("Tolerance of the solver", _power(made["tolerance"])),
-            ("Versions", f"entrepot {made['entrepot']}, numpy {made['numpy']}, altair {altair.__version__}"),
+            (
+                "Versions",
+                f"entrepot {made['entrepot']}, numpy {made['numpy']}, altair {altair.__version__}",
+            ),
         ],
         "groups": [_group_fact(name, g, result) for name, g in made["groups"].items()],
         "limits": limits(result),

@@ -69,8 +69,8 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
             for key, s in world.satellites.items()
         },
     }
-    for i, satellite in enumerate(world.satellites.values()):
-        arrays[f"satellite{i}"] = satellite.values
+    for i, key in enumerate(sorted(world.satellites)):  # in the order of the labels, sorted below
+        arrays[f"satellite{i}"] = world.satellites[key].values
     try:
         text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
@@ -128,6 +128,10 @@ def read_world(path: Path) -> World:
     """
     try:
         size = path.stat().st_size
+        if path.is_dir():
+            raise IsADirectoryError
+        if not path.is_file():  # a device or pipe may never end
+            raise DataError(f"{path} is not an ordinary file.")
         with zipfile.ZipFile(path) as archive:
             meta = _meta(archive, path)
             _check_numbers(archive, path, size)

@@ -6,6 +6,11 @@
   var refuse = function () { return Promise.reject(new Error("this page loads nothing")); };
   var loader = { load: refuse, sanitize: refuse, http: refuse, file: refuse };
   var specs = read("chart-specs"), config = read("chart-config"), shaped = [];
+  if (window.innerWidth < 640) {
+    config.legend.columns = 1;
+    config.legend.labelLimit = Math.max(120, window.innerWidth - 190);
+    config.axis.labelLimit = 130;
+  }
 
   function height(view, box, aspect) {
     var width = box.clientWidth;
