@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
 from entrepot.equilibrium.economy import Economy, calibrate
+from entrepot.equilibrium.iterate import precondition
 from entrepot.equilibrium.outcome import base_state, certify, new_state, require_certified
 from entrepot.equilibrium.shock import TradeShock, no_shock
-from entrepot.equilibrium.solve import precondition, solve
+from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import welfare
 from entrepot.scenario import select
 from entrepot.scenario.lower import lower, theta_for

@@ -1,6 +1,8 @@
 """Sphinx configuration: Markdown sources, no network to build the pages or to read them."""
 
 import re
+from html import unescape
+from xml.etree import ElementTree
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -21,14 +23,22 @@ html_theme = "furo"
 html_title = f"Entrepôt {version}"
 html_math_renderer = "mathml"
 
-
-# A subscript goes beside an accented letter, not below it: {\\hat c}_d.
-ACCENTED = re.compile(r"(\\(?:hat|check)\s*(?:\\[a-zA-Z]+|[a-zA-Z]))(?=[_^])")
+MATHML = "http://www.w3.org/1998/Math/MathML"
+ACCENT = "\N{MODIFIER LETTER CIRCUMFLEX ACCENT}"  # what \hat sets
+ElementTree.register_namespace("", MATHML)
 
 
 def mathml(formula, **how):
-    """A LaTeX formula as MathML."""
-    return tex2mathml(ACCENTED.sub(r"{\1}", formula), **how)
+    """A LaTeX formula as MathML, subscripts beside a letter with a hat and not below it."""
+    text = re.sub(r"&(?!amp;|lt;|gt;)\w+;", lambda m: unescape(m[0]), tex2mathml(formula, **how))
+    tree = ElementTree.fromstring(text)
+    for node in tree.iter(f"{{{MATHML}}}munderover"):
+        letter, below, above = node
+        if above.text == ACCENT:
+            node.tag = f"{{{MATHML}}}msub"
+            node[:] = [ElementTree.Element(f"{{{MATHML}}}mover", accent="true"), below]
+            node[0][:] = [letter, above]
+    return ElementTree.tostring(tree, encoding="unicode")
 
 
 def inline_math(writer, node):

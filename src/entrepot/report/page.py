@@ -108,6 +108,7 @@ def report_page(result: Result) -> str:
             specs=_markup(embed_json(specs)),
             config=_markup(embed_json(charts.CONFIG)),
             off_map=_off_map(charts.off_map(rows)),
+            deficits_end=result.deficit_part is not None,
             some_named=0 < int(result.lowered.named.sum()) < len(rows),
             movers=min(charts.MOVERS, len(rows)),
             all_shown=len(rows) <= charts.CELLS,

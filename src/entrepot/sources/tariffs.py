@@ -35,6 +35,8 @@ def read_tariffs(
     seen = np.zeros(rates.shape, bool)
     source = str(path)
     try:
+        if path.exists() and not path.is_file():  # a device or pipe may never end
+            raise DataError(f"{path} is not an ordinary file.")
         with path.open(newline="", encoding="utf-8-sig") as file:
             start = file.tell()
             first = file.readline(10_000)
