@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point, loop, residual
+from entrepot.equilibrium.equations import Point, loop, numeraire, residual
 from entrepot.equilibrium.problem import Flows, Problem
 
 Array = NDArray[np.float64]
@@ -103,6 +103,7 @@ class History:
         return u + r - weights @ self.moves[:held] - weights @ self.turns[:held]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a point that is not finite is caught as such
 def iterate(
     p: Problem,
     begin: Point,
@@ -122,7 +123,9 @@ def iterate(
     active = p.active
     step = pre.wages if pre is not None else _plain_wage_step(e)
     safe_x = np.where(active, begin.X, 1.0)
-    u = np.concatenate([begin.log_w, begin.log_p.ravel(), np.log(safe_x).ravel()])
+    # The numeraire is no equation: a labour shock common to all would leave it missed at `begin`.
+    log_w = numeraire(p, begin.log_w)
+    u = np.concatenate([log_w, begin.log_p.ravel(), np.log(safe_x).ravel()])
     history = History(memory, u.size)
     best, best_size, since_best = begin, np.inf, 0
     outcome = Outcome.MAX_STEPS

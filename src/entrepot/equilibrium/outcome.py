@@ -204,6 +204,9 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     demand = np.einsum("rkd,kd->rd", e.g, Y) + e.alpha * state.I
     note("goods markets", (demand - state.X) / np.maximum(state.X, tiny), True)
     note("output", (Y - state.Y) / np.maximum(np.abs(state.Y), 1e-13 * Y.sum(0)), True)
+    # Fixed sales out of stock can exceed what is sold at all: no equilibrium then.
+    short = np.minimum(Y, 0) / np.maximum(sold.sum(2), tiny)
+    note("output above zero (stocks drawn exceed sales)", short, True)
 
     # Factor markets and budgets.
     V = state.w * shock.L * e.V
