@@ -168,6 +168,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / path).exists(), target
 
 
+def test_files_to_imitate_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:src|scripts|docs|tests)/[^`]+)`", text)
+    assert len(paths) > 12
+    for path in paths:
+        assert list(ROOT.glob(path)), path
+
+
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda p: p.stem)
 def test_decisions_have_their_four_parts(page: Path) -> None:
     text = page.read_text(encoding="utf-8")

@@ -152,7 +152,9 @@ def random_shock(rng, e, size=0.2, instruments=("t", "x", "tau", "A", "L"), shar
     if "t" in instruments:
         changes["t"] = e.t + off_diagonal(rng.uniform(0, size, (s, n, n)) * hit((s, n, n)))
     if "x" in instruments:
-        changes["x"] = e.x + off_diagonal(rng.uniform(-size / 4, size / 2, (s, n, n)) * hit((s, n, n)))
+        changes["x"] = e.x + off_diagonal(
+            rng.uniform(-size / 4, size / 2, (s, n, n)) * hit((s, n, n))
+        )
     if "tau" in instruments:
         log = rng.uniform(-size, size, (s, n, n)) * hit((s, n, n))
         changes["tau"] = np.exp(off_diagonal(log))

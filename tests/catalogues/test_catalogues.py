@@ -141,7 +141,7 @@ class TestConcordance:
 
 
 class TestElasticities:
-    codes = [row["code"] for row in sector_concordance()]
+    codes = tuple(row["code"] for row in sector_concordance())
 
     @pytest.fixture(params=sorted(elasticity_sets()))
     def row(self, request):
@@ -157,7 +157,7 @@ class TestElasticities:
 
     def test_all_fifty(self, row):
         if "rows" in row:
-            assert [r["code"] for r in row["rows"]] == self.codes
+            assert tuple(r["code"] for r in row["rows"]) == self.codes
             assert all(0 < r["theta"] < 100 for r in row["rows"])
 
     def test_rows_follow_the_published_table(self, row):

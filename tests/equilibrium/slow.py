@@ -116,6 +116,7 @@ def prices(b, w, A, kappa):
     """Unit costs and price indices at given wages, by iteration."""
     s, n = b.va.shape
     P = np.ones((s, n))
+    more = 3  # rounds after the change has become rounding
     for _ in range(20_000):
         c = w[None] ** b.va / A * np.exp(np.einsum("rkd,rd->kd", b.cost, np.log(P)))
         terms = np.where(b.pi > 0, b.pi, 0) * (kappa * c[:, :, None]) ** -b.theta[:, None, None]
@@ -123,7 +124,8 @@ def prices(b, w, A, kappa):
         new = np.where(b.used, np.where(b.used, total, 1) ** (-1 / b.theta[:, None]), 1.0)
         gap = np.abs(np.log(new / P)).max()
         P = new
-        if gap < 3e-15:
+        more -= gap < 1e-13
+        if more == 0:
             break
     c = w[None] ** b.va / A * np.exp(np.einsum("rkd,rd->kd", b.cost, np.log(P)))
     terms = b.pi * (kappa * c[:, :, None]) ** -b.theta[:, None, None]
@@ -183,9 +185,7 @@ def at_wages(b, w, shock, closure):
             for k in range(s):
                 need[at(r, d), at(k, d)] = b.use[r, k, d]
             spend[at(r, d), d] = b.alpha[r, d]
-    X = np.linalg.solve(
-        np.eye(m) - need @ sales - spend @ income, need @ fixed + spend @ more
-    )
+    X = np.linalg.solve(np.eye(m) - need @ sales - spend @ income, need @ fixed + spend @ more)
     Y = (sales @ X + fixed).reshape(s, n)
     I = income @ X + more  # noqa: E741
     excess = (b.va * Y).sum(0) / value - 1

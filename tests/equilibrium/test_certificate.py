@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import economy, full_world, random_shock
 
 from entrepot.core.errors import NotConvergedError
 from entrepot.equilibrium.outcome import certify, new_state, require_certified
 from entrepot.equilibrium.solve import solve
+from worlds import economy, full_world, random_shock
 
 SEED, N, S = 61, 4, 3
 

@@ -1,4 +1,8 @@
-"""Closed forms: Arkolakis, Costinot & Rodriguez-Clare (2012), Costinot & Rodriguez-Clare (2014), Gros (1987)."""
+"""Closed forms.
+
+Arkolakis, Costinot & Rodriguez-Clare (2012), Costinot & Rodriguez-Clare (2014), Gros (1987),
+and Lerner's symmetry.
+"""
 
 from dataclasses import replace
 
@@ -108,9 +112,7 @@ def test_real_wages_follow_home_shares_whatever_else_there_is(seed, closure):
 def test_autarky_costs_what_the_home_share_says():
     """Gains from trade = 1 - home share^(1/theta) (ACR 2012, section 2), embargoing everything."""
     e = balanced(economy(one_factor_world(21, 3), 5.0), 1e-12)
-    shock = replace(
-        no_shock(e), embargo=np.broadcast_to(~np.eye(3, dtype=bool), (1, 3, 3)).copy()
-    )
+    shock = replace(no_shock(e), embargo=np.broadcast_to(~np.eye(3, dtype=bool), (1, 3, 3)).copy())
     _, w = outcome(e, shock, "none")
     np.testing.assert_allclose(w.real_income, np.einsum("rdd->d", e.pi) ** (1 / 5), rtol=1e-10)
 

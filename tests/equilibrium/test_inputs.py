@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import economy, full_world, random_world
 
 from entrepot.core.errors import WorldError
 from entrepot.equilibrium.economy import base_gap, calibrate, economy_from_shares
 from entrepot.world.world import attach
+from worlds import economy, full_world, random_world
 
 
 def shares(**changes):

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import economy, frictionless, full_world, one_factor_world, outcome, random_world
 
 from entrepot.core.errors import InfeasibleError, NotConvergedError, ScenarioError
 from entrepot.equilibrium.economy import economy_from_shares
-from entrepot.equilibrium.outcome import base_state
+from entrepot.equilibrium.outcome import base_state, certify, new_state, require_certified
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import welfare
 from entrepot.results.run import run, solve_closure
 from entrepot.scenario.model import Scenario
+from worlds import economy, frictionless, full_world, one_factor_world, outcome, random_world
 
 
 def forbid(e, origins=slice(None), destinations=slice(None), sectors=slice(None)):
@@ -128,7 +128,7 @@ def test_a_buyer_without_suppliers_is_named():
 def test_a_deficit_under_autarky_is_refused():
     e = dependent_economy()
     assert abs(e.D[1]) > 0
-    with pytest.raises(InfeasibleError, match="'B'|'A', 'C'") as caught:
+    with pytest.raises(InfeasibleError, match=r"'B'|'A', 'C'") as caught:
         solve(e, both_ways(e, 1))
     text = str(caught.value)
     assert "deficit" in text or "surplus" in text
@@ -178,7 +178,7 @@ def test_the_scenario_and_world_are_named_when_a_run_is_infeasible():
             ],
         }
     )
-    with pytest.raises(InfeasibleError, match="closed on random-76.*'R00'"):
+    with pytest.raises(InfeasibleError, match=r"closed on random-76.*'R00'"):
         run(world, scenario, headlines=False)
 
 
@@ -231,3 +231,66 @@ def test_base_states_are_left_alone():
     after = [e.pi, e.X, e.D, shock.t, shock.embargo, base_state(e).border]
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_an_income_below_zero_is_refused_with_the_remedy():
+    """A surplus economy whose exports are taxed away cannot keep paying the others."""
+    trade = np.array([[[40.0, 30.0], [10.0, 60.0]]])
+    e = economy_from_shares(
+        ["A", "B"],
+        ["all"],
+        trade=trade,
+        tariffs=np.zeros((1, 2, 2)),
+        inputs=np.zeros((1, 1, 2)),
+        value_added_shares=np.ones((1, 2)),
+        final_shares=np.ones((1, 2)),
+        theta=np.array([5.0]),
+    )
+    still = no_shock(e)
+    solution = solve(e, still)
+    state = new_state(e, still, solution)
+    certificate = certify(e, still, replace(state, I=state.I * np.array([-1.0, 1.0])))
+    assert certificate.worst.where == "A"
+    with pytest.raises(
+        NotConvergedError, match=r"income of A would fall below zero.*closure: zero"
+    ):
+        require_certified(certificate)
+
+
+def test_negative_output_is_never_certified():
+    """Stocks held at base quantities can exceed what is sold after a shock: refused by name."""
+    world = random_world(78, 2, 2, inputs=0.0, categories=2)
+    F, V = world.F.copy(), world.V.copy()
+    F[1, 0, 1] = -0.9 * (F[1].sum() - F[1, 0, 1])  # nine tenths of R00 S1's sales come from stock
+    V[0, 1] = F[1].sum()
+    e = economy(replace(world, F=F, V=V), 5.0)
+    A = np.ones((2, 2))
+    A[1, 0] = 0.2
+    with pytest.raises(NotConvergedError, match="R00 S1"):
+        solve_closure(e, replace(no_shock(e), A=A), "world_share", 1e-10)
+
+
+def test_labour_growing_everywhere_alike_is_not_refused():
+    """The numeraire is imposed from the first point on, under balanced trade too."""
+    e = economy(random_world(79, 3, 2), 5.0)
+    solved = solve_closure(e, replace(no_shock(e), L=np.full(3, 1.25)), "balanced_first", 1e-9)
+    w = welfare(solved.economy, solved.base, solved.state)
+    np.testing.assert_allclose(w.real_income, 1.25, rtol=1e-7)
+
+
+def test_blocs_that_cannot_settle_are_refused():
+    """Two pairs with one-way trade inside and unequal sums: no single economy gives it away."""
+    e = economy(random_world(5, 4, 2), 5.0)
+    cells = np.broadcast_to(~np.eye(4, dtype=bool), (2, 4, 4)).copy()
+    cells[:, 0, 1] = cells[:, 2, 3] = False
+    D = np.array([-10.0, 5.0, -5.0, 10.0])
+    with pytest.raises((InfeasibleError, NotConvergedError)):
+        solve(e, replace(no_shock(e), embargo=cells), deficit=D)
+
+
+def test_stocks_that_cross_a_closed_border_are_refused():
+    """Base-quantity sales out of stock abroad cannot be paid for without trade."""
+    e = economy(full_world(3, 4, 2), 5.0)
+    assert e.inventories[:, :, 2].sum() < e.inventories[:, 2, 2].sum()
+    with pytest.raises((InfeasibleError, NotConvergedError)):
+        solve_closure(e, both_ways(e, 2), "zero", 1e-9)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import economy, full_world, off_diagonal, outcome, random_shock, random_world
 
 from entrepot.equilibrium.outcome import base_state, certify, new_state
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import SPLIT_TERMS, trade_shift, welfare_split
 from entrepot.results.run import solve_closure
+from worlds import economy, full_world, off_diagonal, outcome, random_shock, random_world
 
 THETA = [2.5, 5.0, 9.0]
 WORLDS = {
@@ -133,8 +133,8 @@ def test_caliendo_and_parro_terms_for_tariffs_only():
             for r in range(3):
                 if o != d:
                     tot[d] += M[r, d, o] * (state.c[r, d] - 1) - M[r, o, d] * (state.c[r, o] - 1)
-                    vot[d] += e.t[r, o, d] * M[r, o, d] * (
-                        after[r, o, d] / M[r, o, d] - state.c[r, o]
+                    vot[d] += (
+                        e.t[r, o, d] * M[r, o, d] * (after[r, o, d] / M[r, o, d] - state.c[r, o])
                     )
     np.testing.assert_allclose(split["terms_of_trade"], tot / e.I, atol=1e-14)
     np.testing.assert_allclose(split["volume_of_trade"], vot / e.I, atol=1e-14)

@@ -172,7 +172,11 @@ class TestLevels:
             ({"by": "-110pp"}, r"changes\[0\]"),
             ({"instrument": "export_tax", "by": "-120pp"}, r"changes\[0\]"),
             (
-                {"instrument": "trade_cost", "ad_valorem_equivalent": "-99%", "baseline_cost": "-5%"},
+                {
+                    "instrument": "trade_cost",
+                    "ad_valorem_equivalent": "-99%",
+                    "baseline_cost": "-5%",
+                },
                 "nothing positive",
             ),
         ],
@@ -195,7 +199,9 @@ class TestWithoutTariffs:
             assert "changes[0]" in said
             assert "baseline" in said
             refuse(
-                world, tariff(instrument="export_tax", **fields), match="no export taxes are attached"
+                world,
+                tariff(instrument="export_tax", **fields),
+                match="no export taxes are attached",
             )
 
     def test_new_tariffs_are_not(self, g20):
@@ -246,7 +252,10 @@ class TestWithoutTariffs:
 
     def test_unknown_names_in_a_row(self, g20):
         refuse(
-            g20, tariff(to=0), match=r"baseline\[0\].importers", baseline=[self.baseline(importers="X")]
+            g20,
+            tariff(to=0),
+            match=r"baseline\[0\].importers",
+            baseline=[self.baseline(importers="X")],
         )
 
 
@@ -266,7 +275,9 @@ class TestMeeting:
 
     @pytest.mark.parametrize("ways", [("max", None), (None, "max"), ("max", "min"), ("add", "max")])
     def test_refused_with_different_ones(self, g20, ways):
-        changes = [cost(by=f"-{i + 1}%") | ({"combine": w} if w else {}) for i, w in enumerate(ways)]
+        changes = [
+            cost(by=f"-{i + 1}%") | ({"combine": w} if w else {}) for i, w in enumerate(ways)
+        ]
         refuse(g20, *changes, match=r"changes\[0\] and changes\[1\]")
 
     def test_the_pair_that_clashes_is_named(self, g20):
@@ -318,14 +329,18 @@ class TestMeeting:
             tariff(instrument="export_subsidy", to="10%", sectors="C"),
         )
         for order in permutations(two):
-            refuse(taxed, *order, match="export tax and an export subsidy meet in C from CHN to USA")
+            refuse(
+                taxed, *order, match="export tax and an export subsidy meet in C from CHN to USA"
+            )
 
     @given(st.data())
     @settings(max_examples=40)
     def test_no_order_anywhere(self, taxed, data):
         """Permuted changes give the same shock, or are refused in every order."""
         regions = st.lists(
-            st.sampled_from(["USA", "CHN", "DEU", "brics_plus", "!USA", "all"]), min_size=1, max_size=2
+            st.sampled_from(["USA", "CHN", "DEU", "brics_plus", "!USA", "all"]),
+            min_size=1,
+            max_size=2,
         )
         sectors = st.lists(
             st.sampled_from(["A", "C", "goods", "services", "!C"]), min_size=1, max_size=2
@@ -444,13 +459,13 @@ class TestSectors:
 
     @pytest.mark.parametrize("name", ["24", "A01", "10-32", "1-10"])
     def test_a_range_that_cuts_a_section(self, g20, name):
-        with pytest.raises(ScenarioError, match="cuts through .*world-2019-g20"):
+        with pytest.raises(ScenarioError, match=r"cuts through .*world-2019-g20"):
             select.sectors(g20, [name], "here")
 
     @pytest.mark.parametrize(
         "name",
-        ["", "-", "A-", "-C", "C-", "V", "100", "1000", "33-10", "U", "99", "00", "4", "A24", "C05", "D10-D33",
-         "!C24X", "goodz", " ", "isic:", "isic:ZZ", "CC", "C-10-12", "\u0663\u0664"],
+        ["", "-", "A-", "-C", "C-", "V", "100", "1000", "33-10", "U", "99", "00", "4", "A24", "C05",
+         "D10-D33", "!C24X", "goodz", " ", "isic:", "isic:ZZ", "CC", "C-10-12", "\u0663\u0664"],
     )  # fmt: skip
     def test_unknown(self, big, name):
         with pytest.raises(ScenarioError, match="here") as caught:
@@ -469,7 +484,9 @@ class TestSectors:
         assert "B07_08" not in got
         assert len(got) == 18
         assert len(select.sectors(big, ["!C19"], "here")) == 28
-        assert select.sectors(big, ["!C19", "goods"], "x") == select.sectors(big, ["goods", "!C19"], "x")
+        assert select.sectors(big, ["!C19", "goods"], "x") == select.sectors(
+            big, ["goods", "!C19"], "x"
+        )
         with pytest.raises(ScenarioError, match="leaves no sector"):
             select.sectors(big, ["goods", "!goods"], "here")
         with pytest.raises(ScenarioError, match="leaves no sector"):
@@ -501,7 +518,9 @@ class TestRegions:
                 present = [m for m in row["members"] if m in world.regions]
                 if present:
                     got, used = select.regions(world, [name], "here")
-                    assert [world.regions[i] for i in got] == sorted(present, key=world.regions.index)
+                    assert [world.regions[i] for i in got] == sorted(
+                        present, key=world.regions.index
+                    )
                     assert set(used) == {name}
                 else:
                     with pytest.raises(ScenarioError, match="no member of"):

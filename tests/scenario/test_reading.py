@@ -83,7 +83,9 @@ class TestAmounts:
         with pytest.raises(ValueError, match="amount"):
             parse_amount(bad)
 
-    @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["fraction", "points"]))
+    @given(
+        st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["fraction", "points"])
+    )
     def test_text_says_every_digit(self, value, kind):
         assert parse_amount(str(Amount(value, kind))) == Amount(value, kind)
 

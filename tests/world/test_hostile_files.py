@@ -417,7 +417,13 @@ class TestLabels:
     def test_no_regions(self, path):
         parts = members(path)
         meta = json.loads(parts["world.json"]) | {"regions": []}
-        for name, shape in (("Z", (0, 0)), ("F", (0, 0, 1)), ("V", (1, 0)), ("T_inputs", (0,)), ("T_final", (0, 1))):
+        for name, shape in (
+            ("Z", (0, 0)),
+            ("F", (0, 0, 1)),
+            ("V", (1, 0)),
+            ("T_inputs", (0,)),
+            ("T_final", (0, 1)),
+        ):
             parts[f"{name}.npy"] = npy(np.zeros(shape))
         parts["world.json"] = json.dumps(meta).encode()
         refuse(pack(path, parts), "at least one", WorldError)

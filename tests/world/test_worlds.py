@@ -117,7 +117,13 @@ class TestRefusals:
         world = World(**off, atol=1.0001)
         assert np.abs(world.slack + 1).max() < 1e-9
         assert identity_gaps(world) == []
-        for bad in ({"atol": np.nan}, {"rtol": np.nan}, {"atol": -1}, {"rtol": np.inf}, {"atol": np.inf}):
+        for bad in (
+            {"atol": np.nan},
+            {"rtol": np.nan},
+            {"atol": -1},
+            {"rtol": np.inf},
+            {"atol": np.inf},
+        ):
             with pytest.raises(WorldError, match="tolerances"):
                 World(**off, **bad)
 
@@ -288,7 +294,10 @@ class TestRoundTrip:
     def test_fixed_point_refuses_what_it_cannot_hold(self, tmp_path):
         fields = table()
         two = World(
-            **(fields | {"V": np.vstack([fields["V"]] * 2) / 2, "value_added_categories": ("a", "b")})
+            **(
+                fields
+                | {"V": np.vstack([fields["V"]] * 2) / 2, "value_added_categories": ("a", "b")}
+            )
         )
         with pytest.raises(OutputError, match="one value-added category"):
             write_world(tmp_path / "w.npz", two, decimals=2)
@@ -407,7 +416,13 @@ def concord(labels, k):
 
 
 class TestAggregate:
-    @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.booleans())
+    @given(
+        st.integers(0, 10**6),
+        st.integers(1, 5),
+        st.integers(1, 4),
+        st.integers(1, 3),
+        st.booleans(),
+    )
     @settings(max_examples=25)
     def test_totals_are_kept(self, seed, n, s, k, negative):
         fields = table(seed, n=max(n, 2), s=s, negative=negative)
@@ -417,9 +432,13 @@ class TestAggregate:
         )
         assert identity_gaps(small) == []
         for name in ("Z", "F", "V", "T_inputs", "T_final"):
-            assert getattr(small, name).sum() == pytest.approx(getattr(world, name).sum(), rel=1e-12)
+            assert getattr(small, name).sum() == pytest.approx(
+                getattr(world, name).sum(), rel=1e-12
+            )
         assert len(small.regions) == min(k, len(world.regions))
-        assert {d for x in small.sectors for d in x.isic} == {d for x in world.sectors for d in x.isic}
+        assert {d for x in small.sectors for d in x.isic} == {
+            d for x in world.sectors for d in x.isic
+        }
 
     @given(st.integers(0, 10**6), st.booleans())
     @settings(max_examples=25)

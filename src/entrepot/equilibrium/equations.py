@@ -214,7 +214,8 @@ def shares(p: Problem, point: Point) -> Array:
         pi = p.K * np.exp(cost)[:, :, None] * np.exp(price)[:, None, :]
         home = p.home * np.exp(cost) * np.exp(price)
     else:
-        with np.errstate(divide="ignore"):
+        # What is not finite here is refused by the caller's check.
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             pi = np.exp(np.log(p.K) + cost[:, :, None] + price[:, None, :])
             home = np.exp(np.log(p.home) + cost + price)
     np.einsum("rdd->rd", pi)[...] = home

@@ -14,6 +14,8 @@ from entrepot.equilibrium.problem import Flows, Problem
 
 Array = NDArray[np.float64]
 
+COARSE = 1e-5  # the miss up to which single precision is used; nearer, its noise upsets the mixing
+
 
 class Outcome(enum.Enum):
     """How a solve ended, in the user's words."""
@@ -97,7 +99,10 @@ class History:
             return u + r
         gram = self.gram[:held, :held]
         gram = gram + 1e-14 * np.trace(gram) * np.eye(held)
-        weights = np.linalg.lstsq(gram, self.turns[:held] @ r, rcond=None)[0]
+        against = self.turns[:held] @ r
+        if not (np.isfinite(gram).all() and np.isfinite(against).all()):
+            return u + r  # numbers beyond floats: the least squares would raise
+        weights = np.linalg.lstsq(gram, against, rcond=None)[0]
         if not np.isfinite(weights).all() or np.abs(weights).max() > 1e4:
             return u + r
         return u + r - weights @ self.moves[:held] - weights @ self.turns[:held]
@@ -111,12 +116,14 @@ def iterate(
     max_steps: int,
     pre: Preconditioner | None,
     memory: int = 8,
+    coarse: Problem | None = None,
 ) -> tuple[Point, float, int, Outcome]:
     """Anderson-accelerated fixed point from a point; the best point seen is returned.
 
     With a preconditioner, its steps; without, the plain map with a wage step
     of balance / (1 + export- plus import-weighted elasticity), which is slower
-    and harder to upset.
+    and harder to upset. `coarse` is the same problem in single precision, used
+    until misses are below COARSE; the mixing history carries over.
     """
     e = p.e
     s, n = e.X.shape
@@ -132,15 +139,17 @@ def iterate(
     used = 0
     for step_number in range(1, max_steps + 1):
         used = step_number
+        if coarse is not None and (best_size < COARSE or since_best > 5):
+            coarse, best_size = None, np.inf
         log_w, log_p = u[:n], u[n : n + s * n].reshape(s, n)
         X = np.where(active, np.exp(u[n + s * n :].reshape(s, n)), 0.0)
-        miss, wage_step = residual(p, log_w, log_p, X, step)
+        miss, wage_step = residual(p if coarse is None else coarse, log_w, log_p, X, step)
         size = miss.size
         if size < best_size:
             best, best_size, since_best = Point(log_w, log_p, X), size, 0
         else:
             since_best += 1
-        if size <= tol:
+        if size <= tol and coarse is None:
             outcome = Outcome.CONVERGED
             break
         if not miss.finite or since_best > 40 or size > 1e6 * best_size:

@@ -123,6 +123,9 @@ def rebase(e: Economy, state: State) -> Economy:
     )
 
 
+SPENT_UP = "income above zero"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One equation, its largest relative miss, and where that is."""
@@ -220,6 +223,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
         + state.D
     )
     note("budgets", income / state.I - 1, False)
+    note(SPENT_UP, np.where(state.I > 0, 0.0, np.inf), False)
 
     # Trade balances, each relative to that economy's own trade (deficit included).
     flows = border + e.inventories * state.c[:, :, None]
@@ -237,7 +241,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     checks.append(Check("numeraire", float(abs(V.sum() / world - 1)), "world"))
     finite = all(
         bool(np.isfinite(getattr(state, k)).all()) for k in ("w", "P", "c", "X", "Y", "I", "V")
-    ) and bool((state.I > 0).all() and (state.w > 0).all())
+    ) and bool((state.w > 0).all())
     checks.append(Check("finite and positive", 0.0 if finite else np.inf, "world"))
     return Certificate(tuple(checks), tolerance)
 
@@ -246,6 +250,11 @@ def require_certified(certificate: Certificate) -> None:
     """Raise NotConvergedError naming the worst equation when a certificate fails."""
     if not certificate.passed:
         worst = certificate.worst
+        if worst.equation == SPENT_UP:
+            raise NotConvergedError(
+                f"The income of {worst.where} would fall below zero: the trade surplus it is held "
+                "to exceeds what it earns. No numbers are returned; use `closure: zero`."
+            )
         raise NotConvergedError(
             f"The solution failed its certificate: {worst.equation} misses by {worst.miss:.1e} at "
             f"{worst.where} (tolerance {certificate.tolerance:.0e}); no numbers are returned. "

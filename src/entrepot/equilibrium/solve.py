@@ -16,8 +16,7 @@ from entrepot.equilibrium.shock import TradeShock, fraction
 
 Array = NDArray[np.float64]
 
-COARSE = 1e-5  # the miss up to which single precision is used,
-COARSE_FROM = 50_000  # on problems of at least this many flows
+COARSE_FROM = 50_000  # flows from which on the first steps are taken in single precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +68,10 @@ def solve(
     D = e.D if deficit is None else deficit
     p = prepare(e, shock, np.zeros_like(D) if closure == "none" else D, closure)
     point = start(e) if begin is None else begin
-    base_pre = precondition(e, e.pi, e.X) if pre is None else pre
+    base_pre = _response(e, e.pi, e.X) if pre is None else pre
     route, total = "preconditioned", 0
-    if e.pi.size > COARSE_FROM and tol < COARSE:
-        coarse, size, used, outcome = iterate(lowered(p), point, COARSE, 40, base_pre)
-        total += used
-        if outcome is Outcome.CONVERGED:
-            point = coarse
-    best, size, used, outcome = iterate(p, point, tol, min(100, max_steps), base_pre)
+    coarse = lowered(p) if e.pi.size >= COARSE_FROM else None
+    best, size, used, outcome = iterate(p, point, tol, min(100, max_steps), base_pre, coarse=coarse)
     total += used
     if outcome is not Outcome.CONVERGED:
         route = "plain"
@@ -85,7 +80,7 @@ def solve(
         total += used
     if outcome is not Outcome.CONVERGED:
         route = "renewed"
-        renewed = precondition(e, shares(p, best), best.X)
+        renewed = _response(e, shares(p, best), best.X)
         best, size, used, outcome = iterate(p, best, tol, max_steps, renewed)
         total += used
     if outcome is not Outcome.CONVERGED:
@@ -125,7 +120,7 @@ def _continue(
             if share == 1.0
             else prepare(e, fraction(e, shock, share), whole.deficit, whole.closure)
         )
-        pre = precondition(e, shares(p, point), point.X)
+        pre = _response(e, shares(p, point), point.X)
         here, size, used, outcome = iterate(p, point, tol, max_steps, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
@@ -138,6 +133,16 @@ def _continue(
     return point, size, total, outcome if done == 1 else Outcome.MAX_STEPS
 
 
+def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
+    """Linear response at a point, or None where numbers have left the range of floats."""
+    try:
+        with np.errstate(all="ignore"):
+            return precondition(e, pi, X)
+    except np.linalg.LinAlgError:
+        return None
+
+
+@np.errstate(all="ignore")
 def _worst(p: Problem, point: Point) -> str:
     miss, _ = residual(p, point.log_w, point.log_p, point.X, None)
     blocks = {"price": miss.price, "expenditure": miss.spending}
