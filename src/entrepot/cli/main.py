@@ -63,6 +63,9 @@ def main() -> None:
         _complain(f"{place}: {error.strerror or error}.", "OutputError", 2, as_json)
     except Exception as error:
         # Usage errors of the command-line library carry their own message and code 2.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())  # type: ignore[attr-defined]  # noqa: T201
+            sys.exit(2)
         if hasattr(error, "format_message"):
             _complain(error.format_message(), "UsageError", 2, as_json)
         raise

@@ -25,7 +25,19 @@ class Instrument:
     check: Callable[[Any], None] = lambda change: None
 
 
+def _check_unit(change: Any) -> None:
+    """A bare number above one is a slip more often than a rate above 100 %."""
+    for key in ("to", "by", "ad_valorem_equivalent"):
+        amount = getattr(change, key)
+        if amount is not None and amount.bare and abs(amount.value) > 1:
+            raise ValueError(
+                f"{change.instrument}: `{key}: {amount.value:g}` would be {amount.value:.0%}; "
+                f"write {amount.value:g}% or {amount.value:.0%}"
+            )
+
+
 def _check_rate(change: Any) -> None:
+    _check_unit(change)
     if change.to is not None:
         if change.to.kind == "points":
             raise ValueError("`to` is a level: write 25%, not points")
@@ -51,6 +63,7 @@ def _check_subsidy(change: Any) -> None:
 
 
 def _check_factor(change: Any) -> None:
+    _check_unit(change)
     for amount in (change.by, change.ad_valorem_equivalent):
         if amount is None:
             continue

@@ -148,7 +148,11 @@ class World:
         for key, satellite in self.satellites.items():
             self._check_satellite(key, satellite)
         if gaps := identity_gaps(self):
-            raise WorldError("the table does not balance:\n" + "\n".join(gaps))
+            more = f"; and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+            raise WorldError(
+                f"the table does not balance: {'; '.join(gaps[:3])}{more}. Repair or rebalance it at "
+                "its source, or declare the tolerance it is good to (rtol, atol)."
+            )
 
     def _check_satellite(self, key: str, satellite: Satellite) -> None:
         n, s = len(self.regions), len(self.sectors)
@@ -243,19 +247,16 @@ class World:
 def identity_gaps(world: World) -> list[str]:
     """One line per node whose sales differ from its costs beyond the declared tolerance.
 
-    The worst twenty are listed, largest first; an empty list means the table balances.
+    Largest first; an empty list means the table balances.
     """
     slack, x = world.slack, world.x
     bad = np.flatnonzero(np.abs(slack) > world.atol + world.rtol * np.abs(x))
     worst = bad[np.argsort(-np.abs(slack[bad]))]
-    lines = [
-        f"  {world.node_names[i]}: sales {x[i]:.8g}, costs {x[i] - slack[i]:.8g}, "
-        f"difference {slack[i]:.3g} million USD"
-        for i in worst[:20]
+    return [
+        f"{world.node_names[i]} sells {x[i]:.8g} and costs {x[i] - slack[i]:.8g}, "
+        f"a difference of {slack[i]:.3g} million USD"
+        for i in worst
     ]
-    if len(worst) > 20:
-        lines.append(f"  and {len(worst) - 20} more")
-    return lines
 
 
 def trade_flows(world: World) -> tuple[Array, Array]:
