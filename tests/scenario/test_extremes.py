@@ -13,7 +13,7 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, NotConvergedErr
 
 EVERY = {"importers": "all", "exporters": "all", "why": "w"}
 MADE = {"exporters": "CHN", "why": "w"}
-AMOUNTS = ("1e300", "1e30", "1e6", "-99.999999%", "-99.9999999999999%", "1e-300")
+AMOUNTS = ("1e302%", "1e32%", "1e8%", "-99.999999%", "-99.9999999999999%", "1e-300")
 
 
 @pytest.fixture(scope="module")

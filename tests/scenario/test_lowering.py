@@ -185,7 +185,7 @@ class TestLevels:
         refuse(taxed, tariff(sectors="C", **fields), match=match)
 
     def test_numbers_beyond_floats(self, taxed):
-        two = [tariff(to="1e308", combine="multiply"), tariff(to="1e308", combine="multiply")]
+        two = [tariff(to="1e308%", combine="multiply"), tariff(to="1e308%", combine="multiply")]
         refuse(taxed, *two, match="not finite")
 
 

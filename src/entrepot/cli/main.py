@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-# Small matrices gain nothing from many BLAS threads, and lose to their start-up.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+# Many small matrices gain nothing from BLAS threads, and lose to their contention.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 from rich.console import Console

@@ -99,6 +99,8 @@ def numeraire(p: Problem, log_w: Array) -> Array:
     off from all others has no exchange rate; its value added is kept at the
     base's by convention, and only ratios within it have meaning.
     """
+    if not p.blocs.any():  # one bloc
+        return log_w - np.log((np.exp(log_w) * p.labour).sum() / p.e.V.sum())
     shift = np.zeros_like(log_w)
     value = np.exp(log_w) * p.labour
     for bloc in np.unique(p.blocs):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point, loop, numeraire, residual
+from entrepot.equilibrium.equations import WAGE_STEP, Point, Residual, loop, numeraire, residual
 from entrepot.equilibrium.problem import Flows, Problem
 
 Array = NDArray[np.float64]
@@ -29,44 +29,112 @@ class Outcome(enum.Enum):
 class Preconditioner:
     """The base's linear response, used to turn misses into steps.
 
-    `wages` (n, n): minus the inverse of the gravity Jacobian of log trade
-    balances; `prices`, `spending` (n, s, s): inverses of each economy's own
-    loop through its input-output table.
+    `wages` (n, n): minus the inverse of how log trade balances move with wages
+    once prices and expenditure have followed; `prices`, `spending` (n, s, s):
+    inverses of each economy's own loop through its input-output table;
+    `by_price`, `by_spending` (n, s * n): balances moved by them;
+    `prices_by_wage`, `spending_by_wage` (s * n, n): them moved by wages, in
+    logs. Single precision is enough to choose a step by.
     """
 
     wages: Array
     prices: Flows
     spending: Flows
-    own_cost: Array
+    by_price: Flows
+    by_spending: Flows
+    prices_by_wage: Flows
+    spending_by_wage: Flows
+
+    def step(self, miss: Residual, X: Array) -> tuple[Array, Array, Array]:
+        """Steps of log wages, log prices and log expenditure (before its bend) from misses."""
+        price = loop(self.prices, miss.price.clip(-1e3, 1e3))
+        money = loop(self.spending, miss.spending.clip(-1, 1e3) * X)
+        spending = np.divide(money, X, out=np.zeros_like(X), where=X > 0)
+        balance = (
+            miss.balance
+            + self.by_price @ price.ravel().astype(np.float32)
+            + self.by_spending @ spending.ravel().astype(np.float32)
+        )
+        wage = np.clip(self.wages @ balance, -WAGE_STEP, WAGE_STEP)
+        return wage, price, spending
+
+    def follow(self, wage: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
+        """What a wage step does to log prices and log expenditure."""
+        by = wage.astype(np.float32)
+        return (self.prices_by_wage @ by).reshape(shape), (self.spending_by_wage @ by).reshape(
+            shape
+        )
 
 
 def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     """Linear responses at expenditure shares `pi` (s, n, n) and expenditure `X` (s, n).
 
-    Wages move delivered prices one for one here (the direct gravity response);
-    the input loops are exact within each economy and ignored across borders.
+    Misses of prices and expenditure are passed on through each economy's own
+    input-output loop only (exact at home, ignored across borders); wages act
+    on every economy's costs, prices, sales and incomes, and those on trade
+    balances. Solved by eliminating prices and expenditure.
     """
-    s = len(X)
-    flows = pi * X[:, None, :]
-    np.einsum("rdd->rd", flows)[...] = 0
-    exports = np.maximum(flows.sum((0, 2)), 1e-300)
-    imports = np.maximum(flows.sum((0, 1)), 1e-300)
-    elastic = flows * e.theta[:, None, None]
-    across = np.matmul(elastic, pi.transpose(0, 2, 1)).sum(0)
-    jac = (across + flows.sum(0)) / exports[:, None] - np.diag(elastic.sum((0, 2)) / exports)
-    toward = (pi * elastic.sum(1)[:, None, :]).sum(0).T
-    jac -= (toward - elastic.sum(0).T) / imports[:, None] + np.diag(
-        (flows.sum((0, 1)) > 0).astype(float)
-    )
-    home = np.einsum("rdd->rd", pi).T
+    s, n = X.shape
+    single = np.float32
+    own = np.arange(n)
+    theta = e.theta[:, None, None].astype(single)
+    pi = pi.astype(single)
+    to = np.ascontiguousarray(pi.transpose(0, 2, 1))  # (s, destination, origin)
+    border = pi * X[:, None, :].astype(single)
+    if e.t.any():
+        border /= (1 + e.t).astype(single)
+    sales = border / (1 + e.x).astype(single) if e.x.any() else border
+    flows = border.copy()
+    flows[:, own, own] = 0
+    per_receipt = _inverse(flows.sum((0, 2)) + np.maximum(e.D, 0)).astype(single)
+    per_payment = _inverse(flows.sum((0, 1)) + np.maximum(-e.D, 0)).astype(single)
+
+    # Log balances by log cost of [sector, ., origin], and by log expenditure of [sector, ., destination].
+    elastic = theta * flows
+    by_cost = elastic @ to
+    by_cost[:, own, own] -= elastic.sum(2)
+    by_cost *= per_receipt[:, None]
+    by_cost -= (to * elastic.sum(1)[:, :, None] - elastic.transpose(0, 2, 1)) * per_payment[:, None]
+    by_spending = flows * per_receipt[:, None]
+    by_spending[:, own, own] -= flows.sum(1) * per_payment
+
+    home = pi[:, own, own].T.astype(float)
     eye = np.eye(s)
+    prices = np.linalg.inv(eye - home[:, :, None] * e.pays).astype(single)
+    spending = np.linalg.inv(eye - e.uses * home[:, None, :]).astype(single)
+    pays, uses, va = e.pays.astype(single), e.uses.astype(single), e.va.astype(single)
+
+    # What wages do to prices, costs, sales and expenditure.
+    dP = _each(prices, to * va[:, None, :])
+    dc = _each(pays, dP)
+    dc[:, own, own] += va
+    dY = theta * (sales @ (to @ dc) - sales.sum(2)[:, :, None] * dc)
+    dX = _each(uses, dY)
+    dX[:, own, own] += (e.alpha * e.V).astype(single)
+    dX = _each(spending, dX)
+    dX *= _inverse(X)[:, :, None].astype(single)
+
+    jac = (by_cost @ dc + by_spending @ dX).sum(0).astype(float)
+    jac += e.V / e.V.sum()  # the numeraire: the world's value added stays
+    by_price = np.ascontiguousarray(by_cost.transpose(2, 1, 0)) @ pays  # (origin, ., sector)
     return Preconditioner(
         wages=-np.linalg.pinv(jac, rcond=1e-10),
-        # Single precision is enough to choose a step by, and half the memory to read.
-        prices=np.linalg.inv(eye - home[:, :, None] * e.pays).astype(np.float32),
-        spending=np.linalg.inv(eye - e.uses * home[:, None, :]).astype(np.float32),
-        own_cost=np.ascontiguousarray((home * e.va.T).T),
+        prices=prices,
+        spending=spending,
+        by_price=np.ascontiguousarray(by_price.transpose(1, 2, 0)).reshape(n, s * n),
+        by_spending=np.ascontiguousarray(by_spending.transpose(1, 0, 2)).reshape(n, s * n),
+        prices_by_wage=dP.reshape(s * n, n),
+        spending_by_wage=dX.reshape(s * n, n),
     )
+
+
+def _inverse(values: Array) -> Array:
+    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
+
+
+def _each(inputs: Flows, values: Flows) -> Flows:
+    """Within each economy, for many columns: (n, s, s), (s, n, k) -> (s, n, k)."""
+    return np.ascontiguousarray((inputs @ values.transpose(1, 0, 2)).transpose(1, 0, 2))
 
 
 class History:
@@ -128,7 +196,7 @@ def iterate(
     e = p.e
     s, n = e.X.shape
     active = p.active
-    step = pre.wages if pre is not None else _plain_wage_step(e)
+    plain = None if pre is not None else _plain_wage_step(e)
     safe_x = np.where(active, begin.X, 1.0)
     # The numeraire is no equation: a labour shock common to all would leave it missed at `begin`.
     log_w = numeraire(p, begin.log_w)
@@ -143,7 +211,7 @@ def iterate(
             coarse, best_size = None, np.inf
         log_w, log_p = u[:n], u[n : n + s * n].reshape(s, n)
         X = np.where(active, np.exp(u[n + s * n :].reshape(s, n)), 0.0)
-        miss, wage_step = residual(p if coarse is None else coarse, log_w, log_p, X, step)
+        miss, wage_step = residual(p if coarse is None else coarse, log_w, log_p, X, plain)
         size = miss.size
         if size < best_size:
             best, best_size, since_best = Point(log_w, log_p, X), size, 0
@@ -165,9 +233,10 @@ def iterate(
             continue
         price, spending = miss.price, miss.spending
         if pre is not None:
-            price = loop(pre.prices, price + pre.own_cost * wage_step)
-            money = loop(pre.spending, spending * X)
-            spending = np.where(active, money / np.where(active, X, 1.0), 0.0)
+            wage_step, price, spending = pre.step(miss, X)
+            wage_step = numeraire(p, log_w + wage_step) - log_w
+            more_price, more_spending = pre.follow(wage_step, (s, n))
+            price, spending = price + more_price, spending + more_spending
         bent = np.log1p(np.clip(spending, -0.8, 4.0))
         r = np.concatenate([wage_step, np.clip(price, -3, 3).ravel(), bent.ravel()])
         u = history.mix(u, r)

@@ -66,7 +66,9 @@ def fetch(package: PinnedPackage, folder: Path | None = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror}); set ENTREPOT_CACHE.") from None
+        raise DataError(
+            f"{folder}: cannot be made ({error.strerror}); set ENTREPOT_CACHE."
+        ) from None
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         _download(package, Path(scratch))
         got = Path(scratch) / package.filename
