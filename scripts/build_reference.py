@@ -22,7 +22,7 @@ from entrepot.catalogues import economy_names, groups, sector_concordance
 from entrepot.catalogues.elasticities import STANDARD, elasticities, elasticity_sets
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
-from entrepot.results.tables import LIMITS, UNITS
+from entrepot.results.tables import LIMITS, SECTOR_UNITS, TRADE_UNITS, UNITS
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenario
@@ -258,6 +258,10 @@ def results() -> str:
             "## Columns by economy",
             table(("column", "meaning and unit"), [(code(k), v) for k, v in UNITS.items()]),
             "A term of the welfare split appears where the question has it.",
+            "## Columns by sector",
+            table(("column", "meaning and unit"), [(code(k), v) for k, v in SECTOR_UNITS.items()]),
+            "## Columns of `trade.parquet`",
+            table(("column", "meaning and unit"), [(code(k), v) for k, v in TRADE_UNITS.items()]),
             "## Terms of the welfare split",
             table(("term", "what it measures"), [(code(k), v) for k, v in SPLIT_TERMS.items()]),
             "[Formulas](../../explanation/model.md#welfare-and-its-parts).",

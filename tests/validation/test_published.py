@@ -76,7 +76,7 @@ def test_final_demand_error_is_what_the_world_says(totals):
 @pytest.fixture(scope="module")
 def world_with_tariffs(totals):
     """world-2022 with the applied tariffs of 2022, sectors averaged with the same source's flows."""
-    countries, codes, flows, rates = totals
+    _, codes, flows, rates = totals
     world = ep.load_world("world-2022")
     parts = {
         "A02_03": ["A02", "A03"],

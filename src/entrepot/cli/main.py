@@ -1,4 +1,4 @@
-"""`entrepot`: run, compare, validate, world, scenario."""
+"""`entrepot`: run, compare, validate, scenarios, world."""
 
 from __future__ import annotations
 

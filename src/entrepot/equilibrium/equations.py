@@ -82,7 +82,7 @@ def unit_costs(e: Economy, log_w: Array, log_p: Array, log_a: Array) -> Array:
 
 
 def deficits(p: Problem, value_added: Array) -> Array:
-    """New deficits (n,) under the closure, summing to zero (DESIGN: section 4)."""
+    """New deficits (n,) under the closure, summing to zero (docs/explanation/model.md)."""
     if p.closure == "none":
         return np.zeros_like(p.deficit)
     world = value_added.sum()

@@ -162,7 +162,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     is a residual of an equation relative to the size of its own cell or
     economy, never the length of a step.
 
-    Source: Caliendo & Parro (2015), equations 10-14; DESIGN section 4.
+    Source: Caliendo & Parro (2015), equations 10-14, extended as docs/explanation/model.md says.
     """
     n = len(e.regions)
     theta = e.theta[:, None, None]

@@ -153,7 +153,8 @@ def _require_financeable(e: Economy, trade: NDArray[np.bool_], deficit: Array) -
     reach = _reach(trade)
     groups = np.argmax(reach & reach.T, axis=1)
     size = e.X.sum(0)
-    for group in np.unique(groups):
+    found, members = np.unique(groups, return_counts=True)
+    for group in found[np.argsort(members, kind="stable")]:  # the smallest is named
         inside = groups == group
         sells, buys = trade[inside][:, ~inside].any(), trade[~inside][:, inside].any()
         net = deficit[inside].sum() / size[inside].sum()

@@ -1,4 +1,4 @@
-"""One joint fixed point in (wages, prices, expenditure), accelerated; three routes to it."""
+"""One joint fixed point in (wages, prices, expenditure), accelerated; four routes to it."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def solve(
         shocks of one economy.
     tol : largest admitted miss of any equation, relative.
 
-    Three routes are tried in turn: preconditioned steps (renewed once at the
-    point reached), the plain map, and continuation along the shock. Raises
-    InfeasibleError, or NotConvergedError naming the worst equation.
+    Four routes are tried in turn: preconditioned steps, the plain map, steps
+    with the response taken anew at the point reached, and continuation along
+    the shock. Raises InfeasibleError, or NotConvergedError naming the worst equation.
 
     """
     D = e.D if deficit is None else deficit

@@ -12,6 +12,7 @@ import numpy as np
 
 from entrepot.core.errors import OutputError
 from entrepot.results.tables import (
+    TRADE_UNITS,
     UNITS,
     provenance,
     region_rows,
@@ -151,7 +152,8 @@ def _trade(result: Result, path: Path) -> None:
             "new_volume_musd": after[r, o, d],
         }
     )
-    pq.write_table(table, path, compression="zstd")
+    fields = [f.with_metadata({"unit": TRADE_UNITS.get(f.name, "")}) for f in table.schema]
+    pq.write_table(table.cast(pa.schema(fields)), path, compression="zstd")
 
 
 def dataset(result: Result) -> Any:

@@ -208,7 +208,7 @@ def run(
 
 
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
-    """Solve under a closure of `Assumptions.closure` and certify; see DESIGN, section 4."""
+    """Solve under a closure of `Assumptions.closure` and certify; see docs/explanation/model.md."""
     deficit_part = None
     if economy.base_gap > BASE_LIMIT and closure != "balanced_first":
         raise WorldError(

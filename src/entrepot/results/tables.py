@@ -42,6 +42,24 @@ UNITS = {
     "income_musd": "base income (final use), million USD",
 }
 
+SECTOR_UNITS = {
+    "output_musd": "world output, base, million USD",
+    "output_pct": "volume of world output at base prices, per cent",
+    "trade_musd": "cross-border trade at the border, base, million USD",
+    "trade_pct": "volume of cross-border trade at base border prices, per cent",
+    "price_pct": "producer prices weighed by base output, relative to world value added, per cent",
+    "theta": "trade elasticity",
+    "most_gained": "economy whose volume of output rises most (likewise most_lost)",
+    "most_gained_musd": "its change at base prices, million USD (likewise most_lost_musd)",
+    "most_gained_pct": "the same in per cent of its base output (likewise most_lost_pct)",
+}
+
+TRADE_UNITS = {
+    "base_musd": "value at the border before duty, base, million USD",
+    "new_musd": "value at the border before duty, new, million USD relative to world value added",
+    "new_volume_musd": "new volume at base border prices, million USD",
+}
+
 LIMITS = (
     "One kind of labour, fully employed and free to move between sectors: no unemployment, no "
     "adjustment cost, no distribution within an economy.",
@@ -205,7 +223,10 @@ def limits(result: Result) -> list[str]:
         lines += [str(note) for note in world.provenance["notes"]]
     lines += [f"Estimated, not observed: {text}" for text in estimated]
     if result.lowered.tariff_source == "none":
-        lines.append("No tariffs are attached: changes in trade costs earn and lose no revenue.")
+        lines.append(
+            "No tariffs are attached: the revenue that moves when trade moves under existing duties "
+            "is left out."
+        )
     lines += [
         note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)
     ]
@@ -300,6 +321,7 @@ def result_dict(result: Result) -> dict[str, Any]:
         "sectors": sector_rows(result),
         "headlines": headline_rows(result),
         "units": UNITS,
+        "sector_units": SECTOR_UNITS,
         "assumptions": assumption_rows(result),
         "limits": limits(result),
         "provenance": provenance(result),
