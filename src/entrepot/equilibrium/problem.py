@@ -89,6 +89,7 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     trade = K.sum(0) > 0
     blocs = _blocs(trade)
     _require_financeable(e, trade, deficit)
+    _require_settled(e, blocs, deficit)
     border = _divided(K, shock.t)
     made = _divided(border, shock.x)
     stock = Stock.of(e.inventories) if e.draws_stock else None
@@ -173,6 +174,33 @@ def _require_financeable(e: Economy, trade: NDArray[np.bool_], deficit: Array) -
             f"{'' if settled else f' of {abs(net):.2%} of spending'}: no wage clears that. "
             "Use `closure: zero`, or leave some trade open both ways."
         )
+
+
+def _require_settled(e: Economy, blocs: NDArray[np.int64], deficit: Array) -> None:
+    """What crosses no border must balance: deficits, and stock sold, within each trading bloc."""
+    size = e.X.sum(0)
+    for bloc in np.unique(blocs):
+        inside = blocs == bloc
+        if inside.all():
+            return
+        names = some([r for r, here in zip(e.regions, inside, strict=True) if here])
+        net = deficit[inside].sum() / size[inside].sum()
+        if abs(net) > 1e-9:
+            raise InfeasibleError(
+                f"{names} could trade with no one else, yet would run a joint trade "
+                f"{'deficit' if net > 0 else 'surplus'} of {abs(net):.2%} of spending. "
+                "Use `closure: zero`, or leave some trade open."
+            )
+        if e.draws_stock:
+            crossing = (
+                e.inventories[:, inside][:, :, ~inside],
+                e.inventories[:, ~inside][:, :, inside],
+            )
+            if any(flows.any() for flows in crossing):
+                raise InfeasibleError(
+                    f"{names} could trade with no one else, yet goods out of stock, held at base "
+                    "quantities, would cross that border. Use assumptions: inventories: netted."
+                )
 
 
 def lowered(p: Problem) -> Problem:

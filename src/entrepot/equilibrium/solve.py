@@ -16,6 +16,8 @@ from entrepot.equilibrium.shock import TradeShock, fraction
 
 Array = NDArray[np.float64]
 
+FIRST = 40  # steps by one linear response before another way is tried
+NEAR = 1e-2  # the miss from which a linear response taken anew is worth its cost
 COARSE_FROM = 50_000  # flows from which on the first steps are taken in single precision
 
 
@@ -71,17 +73,21 @@ def solve(
     base_pre = _response(e, e.pi, e.X) if pre is None else pre
     route, total = "preconditioned", 0
     coarse = lowered(p) if e.pi.size >= COARSE_FROM else None
-    best, size, used, outcome = iterate(p, point, tol, min(100, max_steps), base_pre, coarse=coarse)
+    best, size, used, outcome = iterate(p, point, tol, FIRST, base_pre, coarse=coarse)
     total += used
     if outcome is not Outcome.CONVERGED:
-        route = "plain"
-        origin = best if size < 1 else point
-        best, size, used, outcome = iterate(p, origin, tol, max_steps, None, memory=6)
-        total += used
-    if outcome is not Outcome.CONVERGED:
+        # Far from the base its response misleads: come near by the plain map, take it anew there.
         route = "renewed"
-        renewed = _response(e, shares(p, best), best.X)
-        best, size, used, outcome = iterate(p, best, tol, max_steps, renewed)
+        origin = best if size < 1 else point
+        best, size, used, outcome = iterate(p, origin, NEAR, max_steps, None, memory=6)
+        total += used
+        if outcome is Outcome.CONVERGED:
+            near = _response(e, shares(p, best), best.X)
+            best, size, used, outcome = iterate(p, best, tol, FIRST, near)
+            total += used
+    if outcome is not Outcome.CONVERGED:
+        route = "plain"
+        best, size, used, outcome = iterate(p, best, tol, max_steps, None, memory=6)
         total += used
     if outcome is not Outcome.CONVERGED:
         route = "continuation"
@@ -91,7 +97,8 @@ def solve(
         raise NotConvergedError(
             f"No certified solution: the solver {outcome.value} after {total} steps; the worst "
             f"miss is {size:.1e} at {_worst(p, best)} (tolerance {tol:.0e}). Make the shock "
-            "smaller, or look for an economy or sector that it cuts off."
+            "smaller, use `closure: zero` where an economy is held to a trade surplus it could no "
+            "longer earn, or look for an economy or sector that the shock cuts off."
         )
     w = np.exp(best.log_w)
     return Solution(

@@ -226,6 +226,7 @@ def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: 
     if closure == "zero":
         still = no_shock(economy)
         alone = new_state(economy, still, solve(economy, still, closure="none", tol=tolerance))
+        require_certified(certify(economy, still, alone, tolerance=max(100 * tolerance, 1e-12)))
         deficit_part = welfare(economy, base, alone).real_income - 1
     solution = solve(economy, shock, closure=mode, tol=tolerance)
     state = new_state(economy, shock, solution)
