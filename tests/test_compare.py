@@ -20,7 +20,13 @@ def scenario(rate):
             "name": f"tariff {rate}",
             "why": "test",
             "changes": [
-                {"instrument": "tariff", "importers": "USA", "exporters": "CHN", "to": rate, "why": "x"}
+                {
+                    "instrument": "tariff",
+                    "importers": "USA",
+                    "exporters": "CHN",
+                    "to": rate,
+                    "why": "x",
+                }
             ],
         }
     )

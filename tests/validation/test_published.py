@@ -109,8 +109,6 @@ REMOVES_TARIFFS = ("customs-union", "duty-free-least-developed", "global-free-tr
 
 @pytest.mark.parametrize("name", sorted(library()))
 def test_library_runs_on_real_tariffs(name, world_with_tariffs):
-    if name == "autarky":
-        pytest.skip("closes every border: sectors are merged, base tariffs play no part")
     result = ep.run(world_with_tariffs, ep.read_scenario(name), headlines=False)
     assert result.certificate.passed
     assert result.lowered.tariff_source == "applied bilateral tariffs 2022"

@@ -62,9 +62,9 @@ def solve(
         shocks of one economy.
     tol : largest admitted miss of any equation, relative.
 
-    Four routes are tried in turn: preconditioned steps, the plain map, steps
-    with the response taken anew at the point reached, and continuation along
-    the shock. Raises InfeasibleError, or NotConvergedError naming the worst equation.
+    Four routes are tried in turn: steps by the base's linear response; the
+    plain map until near and steps by the response there; the plain map to the
+    end; continuation along the shock. Raises InfeasibleError, or NotConvergedError naming the worst equation.
 
     """
     D = e.D if deficit is None else deficit
