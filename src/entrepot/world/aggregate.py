@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import WorldError
 from entrepot.core.labels import some
-from entrepot.world.world import Sector, World
+from entrepot.world.world import Sector, World, trade_flows
 
 Array = NDArray[np.float64]
 
@@ -52,20 +52,13 @@ def aggregate(
     n, s = len(new_regions), len(sector_rows)
     node = (to_region[:, None] * s + to_sector[None, :]).ravel()
 
-    def fold(array: Array, index: NDArray[np.intp], axis: int, size: int) -> Array:
-        shape = list(array.shape)
-        shape[axis] = size
-        out = np.zeros(shape)
-        np.add.at(np.moveaxis(out, axis, 0), index, np.moveaxis(array, axis, 0))
-        return out
-
     Z = fold(fold(world.Z, node, 0, n * s), node, 1, n * s)
     F = fold(fold(world.F, node, 0, n * s), to_region, 1, n)
     satellites = {}
     for key in ("tariffs", "export_taxes"):
         if key in world.satellites:
             old = world.satellites[key]
-            weights = _flows(world)
+            weights, _ = trade_flows(world)
             flows, paid = weights, weights * old.values
             for axis, (index, size) in enumerate(((to_sector, s), (to_region, n), (to_region, n))):
                 flows, paid = fold(flows, index, axis, size), fold(paid, index, axis, size)
@@ -90,12 +83,11 @@ def aggregate(
     )
 
 
-def _flows(world: World) -> Array:
-    n, s = len(world.regions), len(world.sectors)
-    both = world.Z.reshape(n, s, n, s).sum(3) + np.maximum(world.F, 0).sum(2).reshape(n, s, n)
-    flows = np.ascontiguousarray(both.transpose(1, 0, 2))
-    np.einsum("rdd->rd", flows)[...] = 0
-    return flows
+def fold(array: Array, index: NDArray[np.intp], axis: int, size: int) -> Array:
+    """Sum an axis by group; every group from 0 to size - 1 has a member."""
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(size))
+    return np.add.reduceat(np.take(array, order, axis=axis), starts, axis=axis)
 
 
 def _concord(
