@@ -40,6 +40,7 @@ def test_the_file_is_the_source_when_it_names_none(tmp_path):
         (HEAD + "AAA,BBB,A,ten\n", "line 2: rate 'ten' is not a number"),
         (HEAD + "AAA,BBB,A,nan\n", "not a number"),
         (HEAD + "AAA,BBB,A,-1\n", "leaves no positive price"),
+        (HEAD + "AAA,BBB,A,10.5\n", "would be 1050%; rates are fractions"),
         (HEAD + "AAA,AAA,A,0.1\n", "home sales"),
         (HEAD + "AAA,BBB,A,0.1\nAAA,BBB,A,0.2\n", "line 3: this flow has a rate already"),
         ("# source: x\n" + HEAD + "AAA,BBB,A,\n", "line 3: rate '' is not a number"),

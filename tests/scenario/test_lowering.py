@@ -554,7 +554,7 @@ class TestRegions:
             ("UAS", "did you mean"),
             ("Germany", "write its code, DEU"),
             ("germany", "write its code, DEU"),
-            ("China", "did you mean 'CHN'"),
+            ("China", "write its code, CHN"),
             ("cptp", "did you mean 'cptpp'"),
             ("BEL", "is not a separate economy in world-2019-g20"),
             ("XXX", "no economy or group 'XXX'"),

@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 from rich.console import Console
 
-from entrepot.core.errors import EntrepotError
+from entrepot.core.errors import EntrepotError, ScenarioError
 
 app = typer.Typer(
     help="An open-economy laboratory: what happens when borders open, close or break.",
@@ -95,7 +95,7 @@ def _print_json(data: Any) -> None:
 def _console() -> Console:
     """The terminal; wide enough for the tables when output is not a terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    return console if console.is_terminal else Console(highlight=False, width=190)
 
 
 @app.command("run")
@@ -108,16 +108,25 @@ def run_command(
         Path | None,
         typer.Option(help="CSV of tariffs to attach: importer, exporter, sector, rate (fraction)."),
     ] = None,
+    closure: Annotated[
+        str | None,
+        typer.Option(
+            help="world_share, proportional, balanced_first or zero, for the scenario's own."
+        ),
+    ] = None,
+    elasticities: Annotated[
+        str | None, typer.Option(help="A named set or one number, for the scenario's own.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Ask a scenario of a world, print the answer and write it to a folder."""
     from entrepot.report.write import check_folder, write_result
     from entrepot.results.run import run
-    from entrepot.scenario.read import read_scenario
+    from entrepot.scenario.read import read_scenario, with_assumptions
     from entrepot.world.shelf import load_world
 
-    question = read_scenario(scenario)
+    question = with_assumptions(read_scenario(scenario), closure, elasticities)
     if out is not None:
         check_folder(out)
     table = load_world(world)
@@ -198,10 +207,22 @@ def validate_command(
 
 
 @app.command("scenarios")
-def scenarios_command(as_json: JsonFlag = False) -> None:
-    """List the scenarios in the library."""
+def scenarios_command(
+    name: Annotated[str | None, typer.Argument(help="Print this one, to copy and change.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the scenarios in the library, or print one."""
     from entrepot.scenario.read import library, read_scenario
 
+    if name is not None:
+        question = read_scenario(name)
+        if as_json:
+            _print_json(question.model_dump(mode="json", exclude_none=True))
+        elif name in library():
+            print(library()[name].read_text(encoding="utf-8"), end="")  # noqa: T201
+        else:
+            raise ScenarioError(f"{name} is not in the library; `entrepot scenarios` lists it.")
+        return
     rows = [(name, read_scenario(name).why.strip()) for name in library()]
     if as_json:
         _print_json([{"name": n, "why": w} for n, w in rows])

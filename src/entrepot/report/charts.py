@@ -612,7 +612,7 @@ def _membership(rows: Sequence[Row], chosen: Sequence[int]) -> tuple[list[str], 
 
 
 def elasticity_points(result: Result, rows: Sequence[Row]) -> list[Row]:
-    """Real income of the largest movers, one row for each economy and elasticity set solved."""
+    """Real income of the largest movers, one row for each economy and set of assumptions."""
     labels, position = region_labels(rows), {r["region"]: i for i, r in enumerate(rows)}
     points = []
     for row in largest_movers(rows, MOVERS + 5):
@@ -623,7 +623,7 @@ def elasticity_points(result: Result, rows: Sequence[Row]) -> list[Row]:
             points.append(
                 {
                     "label": labels[row["region"]],
-                    "set": head.elasticities,
+                    "set": f"{head.elasticities.split(' (')[0]}, {head.closure}",
                     "value": value,
                     "text": f"{figure(value)} %",
                 }
@@ -632,7 +632,7 @@ def elasticity_points(result: Result, rows: Sequence[Row]) -> list[Row]:
 
 
 def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
-    """Real income of the largest movers under each elasticity set; None when there is one set."""
+    """Real income of the largest movers under each set of assumptions; None when there is one."""
     import altair as alt
 
     points = elasticity_points(result, rows)
@@ -662,13 +662,13 @@ def elasticity_spec(result: Result, rows: Sequence[Row]) -> Spec | None:
             shape=alt.Shape("set:N", scale=shapes),
             tooltip=[
                 alt.Tooltip("label:N", title="Economy"),
-                alt.Tooltip("set:N", title="Elasticities"),
+                alt.Tooltip("set:N", title="Assumptions"),
                 alt.Tooltip("text:N", title="Real income"),
             ],
         )
     )
     chart = alt.layer(zero, line, dots)
-    return _finish(chart, "Real income under each elasticity set", 21 * len(order))
+    return _finish(chart, "Real income under each set of assumptions", 21 * len(order))
 
 
 def chart_specs(result: Result, rows: Sequence[Row]) -> dict[str, Spec]:

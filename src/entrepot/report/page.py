@@ -371,7 +371,7 @@ def _mover(row: Row, side: str, names: dict[str, str]) -> Row:
 
 
 def _elasticities(result: Result, rows: Sequence[Row]) -> dict[str, Any]:
-    """The headline under each elasticity set, and the economies whose sign depends on it."""
+    """The headline under each set of assumptions, and the economies whose sign depends on it."""
     heads = headline_rows(result)
     keys = [k for k in ("world", "members", "others") if any(f"{k}_pct" in h for h in heads)]
     labels = {"world": "World %", "members": "Economies named %", "others": "All others %"}
@@ -383,6 +383,7 @@ def _elasticities(result: Result, rows: Sequence[Row]) -> dict[str, Any]:
         "heads": [
             {
                 "name": h["elasticities"],
+                "closure": h["closure"],
                 "reason": h["reason"],
                 "cells": [figure(h.get(f"{k}_pct")) for k in keys],
                 "gaining": h.get("gaining", "."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 
@@ -21,3 +23,22 @@ def plain_table(title: str | None, columns: Iterable[tuple[str, bool]]) -> Table
     for name, right in columns:
         table.add_column(name, justify="right" if right else "left", no_wrap=right)
     return table
+
+
+def print_fitting(console: Console, table: Table, least: int = 4) -> None:
+    """Print a table; in a narrow terminal, leave out columns from the right rather than squeeze."""
+    for column in table.columns:
+        if column.justify == "left":
+            column.max_width = 34
+    dropped = 0
+    free = console.options.update(width=1000)
+    while (
+        len(table.columns) > least and Measurement.get(console, free, table).maximum > console.width
+    ):
+        table.columns.pop()
+        dropped += 1
+    console.print(table)
+    if dropped:
+        console.print(
+            f"[dim]{dropped} more column(s) in a wider terminal, in --json and in --out[/dim]"
+        )

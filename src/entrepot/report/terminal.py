@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from entrepot.equilibrium.welfare import SPLIT_TERMS
-from entrepot.report.table import plain_table
+from entrepot.report.table import plain_table, print_fitting
 from entrepot.results.run import Result
 from entrepot.results.tables import (
     assumption_rows,
@@ -29,11 +29,22 @@ CLOSURES = {
 }
 
 
+WITHOUT_TRANSFER = (
+    "Without transfer: real income less the trade deficit. A deficit or surplus held in world money "
+    "is worth more or less as an economy's own prices move; this column leaves that out."
+)
+OF_WHICH_DEFICITS = (
+    "Of which deficits: what ending every trade deficit and surplus does by itself, without the "
+    "changes asked about; the rest of real income is due to them."
+)
+
+
 def number(value: float | None, digits: int = 2, sign: bool = True) -> str:
     """A figure for a table: thousands separated, sign shown, absent as a dot."""
     if value is None:
         return "."
-    value = 0.0 if abs(value) < 0.5 * 10**-digits else value
+    if abs(value) < 0.5 * 10**-digits:
+        return f"{0:.{digits}f}"
     return f"{value:{'+' if sign else ''},.{digits}f}"
 
 
@@ -57,7 +68,8 @@ def print_result(console: Console, result: Result) -> None:
             "",
         )
         sold = ", ".join(change.exporters)
-        bought = f" -> {', '.join(change.importers)}" if change.importers else ""
+        arrow = "<->" if change.both_ways else "->"
+        bought = f" {arrow} {', '.join(change.importers)}" if change.importers else ""
         console.print(
             f"  - {change.instrument} {amount}: "
             + escape(f"{sold}{bought}; {', '.join(change.sectors)} ({change.why})"),
@@ -66,18 +78,19 @@ def print_result(console: Console, result: Result) -> None:
     _facts(console, result)
     rows = region_rows(result)
     ranked = sorted(rows, key=lambda r: r["welfare_pct"], reverse=True)
-    console.print(_group_table(result))
+    print_fitting(console, _group_table(result))
     few = len(ranked) <= 20
-    console.print(
-        _region_table(
-            "All economies" if few else "Top ten by real income", ranked if few else ranked[:10]
-        )
-    )
+    title = "All economies" if few else "Top ten by real income"
+    print_fitting(console, _region_table(title, ranked if few else ranked[:10]))
     if not few:
-        console.print(_region_table("Bottom ten by real income", ranked[-10:]))
-    console.print(_split_table(result, rows))
-    console.print(_sector_table(result))
-    console.print(_headline_table(result))
+        print_fitting(console, _region_table("Bottom ten by real income", ranked[-10:]))
+    if result.deficit_part is None:
+        console.print(WITHOUT_TRANSFER, style="dim")
+    else:
+        console.print(OF_WHICH_DEFICITS, style="dim")
+    print_fitting(console, _split_table(result, rows))
+    print_fitting(console, _sector_table(result))
+    print_fitting(console, _headline_table(result))
     console.print("[bold]What this answer leaves out[/bold]")
     for line in limits(result):
         console.print(f"  - {escape(line)}", highlight=False)
@@ -120,16 +133,18 @@ def _facts(console: Console, result: Result) -> None:
 
 
 def _group_table(result: Result) -> Table:
+    zero = result.deficit_part is not None
     table = plain_table(
         "Groups, summed (real income weighs by income)",
         [("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
          ("output %", True), ("exports %", True), ("imports %", True), ("gaining", True),
+         ("of which deficits %" if zero else "without transfer %", True),
          ("not separate here", False)],
     )  # fmt: skip
     for row in group_rows(result):
         absent = row["absent"]
         if not row["present"]:
-            table.add_row(escape(row["label"]), *["."] * 7, f"all {len(absent)}")
+            table.add_row(escape(row["label"]), *["."] * 8, f"all {len(absent)}")
             continue
         note = ""
         if absent:
@@ -144,6 +159,7 @@ def _group_table(result: Result) -> Table:
             number(row["exports_pct"]),
             number(row["imports_pct"]),
             f"{row['gaining']} of {len(row['present'])}",
+            number(row["deficit_part_pct" if zero else "welfare_without_transfer_pct"], 3),
             note,
         )
     return table
@@ -153,7 +169,8 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     table = plain_table(
         title,
         [("", False), ("", False), ("real income %", True), ("million USD", True), ("real wage %", True),
-         ("price level %", True), ("output %", True), ("exports %", True), ("imports %", True)],
+         ("price level %", True), ("output %", True), ("exports %", True), ("imports %", True),
+         ("of which deficits %" if "deficit_part_pct" in rows[0] else "without transfer %", True)],
     )  # fmt: skip
     for row in rows:
         table.add_row(
@@ -166,6 +183,7 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
             number(row["output_pct"]),
             number(row["exports_pct"]),
             number(row["imports_pct"]),
+            number(row.get("deficit_part_pct", row["welfare_without_transfer_pct"]), 3),
         )
     return table
 
@@ -213,27 +231,24 @@ def _sector_table(result: Result) -> Table:
 
 def _headline_table(result: Result) -> Table:
     rows = headline_rows(result)
-    keys = [k for k in ("world_pct", "members_pct", "others_pct") if any(k in r for r in rows)]
+    named = {"world_pct": "world", "members_pct": "economies named", "others_pct": "all others"}
+    keys = [k for k in named if any(k in r for r in rows)]
     table = plain_table(
-        "The headline under each elasticity set: real income %",
-        [
-            ("", False),
-            *((k.removesuffix("_pct"), True) for k in keys),
-            ("gaining", True),
-            ("same sign", True),
-        ],
-    )
+        "The headline under other elasticities and other rules for deficits: real income %",
+        [("elasticities", False), ("deficits", False), *((named[k], True) for k in keys),
+         ("gaining", True), ("losing", True), ("same sign", True)],
+    )  # fmt: skip
     total = len(result.base_world.regions)
     for row in rows:
+        label = escape(row["elasticities"])
         if row["reason"]:
-            table.add_row(
-                escape(row["elasticities"]), *["."] * len(keys), ".", escape(row["reason"][:80])
-            )
-            continue
+            label += f"\n  no answer: {escape(row['reason'][:90])}"
         table.add_row(
-            escape(row["elasticities"]),
+            label,
+            row["closure"],
             *(number(row.get(k), 3) for k in keys),
-            str(row["gaining"]),
-            f"{row['same_sign']} of {total}",
+            str(row.get("gaining", ".")),
+            str(row.get("losing", ".")),
+            f"{row['same_sign']} of {total}" if "same_sign" in row else ".",
         )
     return table

@@ -55,14 +55,15 @@ class Solve:
 
 @dataclass(frozen=True, eq=False)
 class Headline:
-    """Real income by region in per cent under one elasticity set, or why there is none."""
+    """Real income by region in per cent under one set of assumptions, or why there is none."""
 
     elasticities: str
+    closure: str
     welfare_pct: Array | None
     reason: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """The answer: base and new equilibrium, how it was found and checked, and its limits.
 
@@ -83,6 +84,14 @@ class Result:
     headlines: tuple[Headline, ...]
     deficit_part: Array | None
     tolerance: float
+
+    def __repr__(self) -> str:
+        gain = ((self.welfare.real_income - 1) * self.base.I).sum() / self.base.I.sum()
+        return (
+            f"Result({self.scenario.name!r} on {self.base_world.name}: {self.solve.status} in "
+            f"{self.solve.steps} steps; world real income {100 * gain:+.3f} %; see .regions, .sectors, "
+            ".world, .to_dict())"
+        )
 
     @property
     def base_world(self) -> World:
@@ -158,7 +167,7 @@ def run(
     ----------
     horizon : `years`, the trade equilibrium (the only horizon there is so far).
     assumptions : replace the scenario's own.
-    headlines : also solve under the other standard elasticity set.
+    headlines : also solve under the other standard elasticity set and the other closures.
     tolerance : largest miss of any equation, relative, for the solver to stop.
 
     Raises WorldError or ScenarioError for a question that cannot be put,
@@ -181,9 +190,9 @@ def run(
         raise InfeasibleError(f"{scenario.name} on {world.name}: {error}") from None
     seconds = time.perf_counter() - began
     answer = welfare(solved.economy, solved.base, solved.state)
-    heads = [Headline(lowered.theta_name, 100 * (answer.real_income - 1))]
+    heads = [Headline(lowered.theta_name, given.closure, 100 * (answer.real_income - 1))]
     if headlines:
-        heads += _other_headlines(scenario, lowered, tolerance)
+        heads += _other_headlines(scenario, lowered, economy, tolerance)
     return Result(
         scenario=scenario,
         lowered=lowered,
@@ -244,23 +253,45 @@ def balanced(economy: Economy, tolerance: float) -> Economy:
     return rebase(economy, state)
 
 
-def _other_headlines(scenario: Scenario, lowered: Lowered, tolerance: float) -> list[Headline]:
-    """Real income under the standard elasticity sets that the scenario does not use itself."""
-    out = []
+OTHER_CLOSURES = {
+    "world_share": ("proportional", "balanced_first"),
+    "proportional": ("world_share", "balanced_first"),
+    "balanced_first": ("world_share", "proportional"),
+    "zero": ("balanced_first",),
+}
+
+
+def _other_headlines(
+    scenario: Scenario, lowered: Lowered, economy: Economy, tolerance: float
+) -> list[Headline]:
+    """Real income under the other standard elasticity sets, and under the other closures."""
     given = scenario.assumptions
+    out = []
     for name in STANDARD:
         if name == given.elasticities:
             continue
         label = f"{name} ({elasticity_sets()[name]['label']})"
         try:
             theta, label = theta_for(name, lowered.world)
-            economy = calibrate(
+            other = calibrate(
                 lowered.world, theta, taxes=given.taxes, inventories=given.inventories
             )
-            solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
+            out.append(_headline(label, given.closure, other, lowered.shock, tolerance))
         except EntrepotError as error:
-            out.append(Headline(label, None, str(error)))
-            continue
-        hat = welfare(solved.economy, solved.base, solved.state).real_income
-        out.append(Headline(label, 100 * (hat - 1)))
+            out.append(Headline(label, given.closure, None, str(error)))
+    out += [
+        _headline(lowered.theta_name, closure, economy, lowered.shock, tolerance)
+        for closure in OTHER_CLOSURES[given.closure]
+    ]
     return out
+
+
+def _headline(
+    label: str, closure: str, economy: Economy, shock: TradeShock, tolerance: float
+) -> Headline:
+    try:
+        solved = solve_closure(economy, shock, closure, tolerance)
+    except EntrepotError as error:
+        return Headline(label, closure, None, str(error))
+    hat = welfare(solved.economy, solved.base, solved.state).real_income
+    return Headline(label, closure, 100 * (hat - 1))

@@ -25,8 +25,8 @@ UNITS = {
     "real_wage_pct": "real wage, per cent",
     "price_level_pct": "final-use price index relative to world value added, per cent",
     "output_pct": "volume of output at base prices, per cent",
-    "exports_pct": "volume of exports at base border prices, per cent",
-    "imports_pct": "volume of imports at base border prices, per cent",
+    "exports_pct": "volume of exports, as delivered, at base border prices, per cent",
+    "imports_pct": "volume of imports, as delivered, at base border prices, per cent",
     "terms_of_trade_pct": "welfare split: terms of trade, per cent of base income",
     "volume_of_trade_pct": "welfare split: volume of trade, per cent of base income",
     "trade_cost_pct": "welfare split: delivery costs saved, per cent of base income",
@@ -59,6 +59,10 @@ TRADE_UNITS = {
     "new_musd": "value at the border before duty, new, million USD relative to world value added",
     "new_volume_musd": "new volume at base border prices, million USD",
 }
+
+FIRST_SERVICE = 35  # ISIC Rev.4 division
+UNCHANGED = 5e-4
+"""Per cent of real income below which an economy counts as unchanged: what tables print as zero."""
 
 LIMITS = (
     "One kind of labour, fully employed and free to move between sectors: no unemployment, no "
@@ -198,6 +202,7 @@ def _group_row(
     vol = volumes(result)
     gain = ((result.welfare.real_income - 1) * result.base.I)[mask].sum()
     wage = (result.welfare.real_wage - 1)[mask] @ result.base.V[mask] / result.base.V[mask].sum()
+    own = result.base.I - result.base.D
     row = {
         "group": key,
         "label": label,
@@ -205,9 +210,16 @@ def _group_row(
         "absent": list(absent),
         "welfare_pct": _plain(100 * gain / result.base.I[mask].sum()),
         "welfare_musd": _plain(gain),
+        "welfare_without_transfer_pct": _plain(
+            100 * ((result.welfare.without_transfer - 1) * own)[mask].sum() / own[mask].sum()
+        ),
         "real_wage_pct": _plain(100 * wage),
-        "gaining": int((result.welfare.real_income[mask] > 1).sum()),
+        "gaining": int((pct(result.welfare.real_income[mask]) > UNCHANGED).sum()),
+        "losing": int((pct(result.welfare.real_income[mask]) < -UNCHANGED).sum()),
     }
+    if result.deficit_part is not None:
+        part = (result.deficit_part * result.base.I)[mask].sum() / result.base.I[mask].sum()
+        row["deficit_part_pct"] = _plain(100 * part)
     for name in ("output", "exports", "imports"):
         before, after = (v[:, mask].sum() for v in vol[name])
         row[f"{name}_pct"] = _plain(pct(_ratio(after, before)))
@@ -227,10 +239,37 @@ def limits(result: Result) -> list[str]:
             "No tariffs are attached: the revenue that moves when trade moves under existing duties "
             "is left out."
         )
+    for group in result.lowered.groups.values():
+        if group.absent:
+            total = len(group.present) + len(group.absent)
+            lines.append(
+                f"{group.label}: what concerns this group reaches {len(group.present)} of its {total} "
+                f"members; the others are not separate in {world.name}."
+            )
+    if {change.instrument for change in result.scenario.changes} & {"tariff", "export_tax"}:
+        lines.append(
+            "Goods differ by origin here, so even a small economy gains from some tariff (up to about "
+            "1/theta), at its partners' cost and while they do not answer: no advice to levy one."
+        )
+    if _moves_services(result):
+        lines.append(
+            "Neither standard elasticity set holds an estimate for services, so their agreement there "
+            "says little."
+        )
     lines += [
         note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)
     ]
     return lines
+
+
+def _moves_services(result: Result) -> bool:
+    """Whether the scenario changes barriers to trade in services."""
+    shock, e = result.lowered.shock, result.economy
+    touched = ((shock.tau != 1) | (shock.t != e.t) | (shock.x != e.x) | shock.embargo).any((1, 2))
+    return any(
+        moved and bool(sector.isic) and min(sector.isic) >= FIRST_SERVICE
+        for moved, sector in zip(touched, result.base_world.sectors, strict=True)
+    )
 
 
 def provenance(result: Result) -> dict[str, Any]:
@@ -274,21 +313,31 @@ def assumption_rows(result: Result) -> dict[str, Any]:
     }
 
 
+def _sign(welfare_pct: Array) -> Array:
+    return np.sign(np.where(np.abs(welfare_pct) > UNCHANGED, welfare_pct, 0.0))
+
+
 def headline_rows(result: Result) -> list[dict[str, Any]]:
-    """Real income under each elasticity set: world, members and others, and how signs agree."""
+    """Real income under each set of assumptions: world, economies named, others; agreeing signs."""
     named = result.lowered.named
-    masks = {"world": np.ones_like(named), "members": named, "others": ~named}
+    masks = {"world": np.ones_like(named)}
+    if named.any() and not named.all():
+        masks |= {"members": named, "others": ~named}
     rows = []
     first = result.headlines[0].welfare_pct
     for head in result.headlines:
-        row: dict[str, Any] = {"elasticities": head.elasticities, "reason": head.reason}
+        row: dict[str, Any] = {
+            "elasticities": head.elasticities,
+            "closure": head.closure,
+            "reason": head.reason,
+        }
         if head.welfare_pct is not None and first is not None:
             for key, mask in masks.items():
-                if mask.any():
-                    income = result.base.I[mask]
-                    row[f"{key}_pct"] = _plain(head.welfare_pct[mask] @ income / income.sum())
-            row["gaining"] = int((head.welfare_pct > 0).sum())
-            row["same_sign"] = int((np.sign(head.welfare_pct) == np.sign(first)).sum())
+                income = result.base.I[mask]
+                row[f"{key}_pct"] = _plain(head.welfare_pct[mask] @ income / income.sum())
+            row["gaining"] = int((head.welfare_pct > UNCHANGED).sum())
+            row["losing"] = int((head.welfare_pct < -UNCHANGED).sum())
+            row["same_sign"] = int((_sign(head.welfare_pct) == _sign(first)).sum())
         rows.append(row)
     return rows
 

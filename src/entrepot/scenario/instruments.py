@@ -130,7 +130,8 @@ _ROWS = (
         "productivity",
         "A",
         ("by",),
-        "Output per bundle of inputs in the producers and sectors named.",
+        "Output per bundle of all inputs (gross output, not value added) in the producers and sectors "
+        "named.",
         "technology",
         border=False,
         check=_check_factor,

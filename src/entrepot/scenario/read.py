@@ -80,6 +80,21 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
     return parse_scenario(text, str(path))
 
 
+def with_assumptions(scenario: Scenario, closure: str | None, elasticities: str | None) -> Scenario:
+    """A scenario with another closure or other elasticities, given as words; None keeps its own."""
+    if closure is None and elasticities is None:
+        return scenario
+    data = scenario.model_dump(mode="json", exclude_none=True)
+    if closure is not None:
+        data["assumptions"]["closure"] = closure
+    if elasticities is not None:
+        try:
+            data["assumptions"]["elasticities"] = float(elasticities)
+        except ValueError:
+            data["assumptions"]["elasticities"] = elasticities
+    return _validate(data, "options")
+
+
 def parse_scenario(text: str, where: str = "scenario") -> Scenario:
     """A Scenario from YAML text."""
     try:
@@ -118,6 +133,12 @@ def _first_problems(error: ValidationError, where: str) -> str:
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
         reason = f"unknown key{did_you_mean(key, _fields_at(first['loc'])) or '.'}"
+    elif first["type"] == "literal_error":
+        known = [
+            word.strip(" '") for word in first["ctx"]["expected"].replace(" or ", ", ").split(",")
+        ]
+        hint = did_you_mean(str(first["input"]), known) or "."
+        reason = f"there is no {first['input']!r}{hint} Known: {', '.join(known)}."
     elif first["type"] == "missing":
         reason = "is missing"
     more = f" ({len(problems) - 1} more problem(s))" if len(problems) > 1 else ""

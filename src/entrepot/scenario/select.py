@@ -82,6 +82,9 @@ def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) 
         label = economies()[name]["name"]
         raise ScenarioError(f"{where}: {name} ({label}) is not a separate economy in {world.name}.")
     hint = did_you_mean(name, [*world.regions, *catalogue, "all"])
+    begins = [c for c, n in world.region_names.items() if n.casefold().startswith(name.casefold())]
+    if len(name) > 3 and len(begins) == 1:
+        hint = f"; write its code, {begins[0]}."
     by_name = {n.casefold(): c for c, n in world.region_names.items()}
     if name.casefold() in by_name:
         hint = f"; write its code, {by_name[name.casefold()]}."

@@ -15,6 +15,7 @@ from entrepot.core.labels import did_you_mean
 
 COLUMNS = ("importer", "exporter", "sector", "rate")
 MAX_ROWS = 10_000_000
+MAX_RATE = 5.0  # a larger one is taken for a slip: per cent where a fraction is meant
 
 
 def read_tariffs(
@@ -93,6 +94,10 @@ def _rate(text: str | None, where: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise DataError(f"{where}: rate {text!r} is not a number.")
+    if value > MAX_RATE:
+        raise DataError(
+            f"{where}: a rate of {value:g} would be {value:.0%}; rates are fractions, 0.105 for 10.5 %."
+        )
     if value <= -1:
         raise DataError(f"{where}: a rate of {value:.0%} leaves no positive price.")
     return value
