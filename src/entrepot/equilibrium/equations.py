@@ -54,7 +54,7 @@ def _out_of(flows: Flows, q: Array) -> Array:
 def loop(inputs: Flows, values: Array) -> Array:
     """Within each economy: (n, s, s), (s, n) -> (s, n)."""
     columns = values.T[:, :, None].astype(inputs.dtype, copy=False)
-    return np.matmul(inputs, columns)[:, :, 0].T.astype(np.float64)
+    return np.matmul(inputs, columns)[:, :, 0].T.astype(np.float64, order="C")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +213,8 @@ def shares(p: Problem, point: Point) -> Array:
     cost = -p.e.theta[:, None] * log_c
     price = p.e.theta[:, None] * point.log_p + p.scale
     if max(np.abs(cost).max(), np.abs(price).max()) < 300:
-        pi = p.K * np.exp(cost)[:, :, None] * np.exp(price)[:, None, :]
+        pi = p.K * np.exp(cost)[:, :, None]
+        pi *= np.exp(price)[:, None, :]
         home = p.home * np.exp(cost) * np.exp(price)
     else:
         # What is not finite here is refused by the caller's check.

@@ -68,7 +68,11 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     active = e.X > 0
     K = e.pi.copy()
     scale = np.zeros((s, n))
-    moved = np.flatnonzero((shock.tau != 1) | (shock.t != e.t) | (shock.x != e.x))
+    change = shock.tau != 1
+    for new, old in ((shock.t, e.t), (shock.x, e.x)):
+        if new is not old:
+            change |= new != old
+    moved = np.flatnonzero(change)
     if moved.size:
         log_k = -e.theta[moved // (n * n)] * np.log(shock.kappa(e, moved))
         if np.abs(log_k).max() > 200:
