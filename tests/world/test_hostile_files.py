@@ -430,7 +430,7 @@ class TestLabels:
 
     def test_satellites_are_checked(self, path):
         row = {"dims": ["sector", "origin", "destination"], "unit": "u", "source": "s"}
-        for name, value in (("jobs", np.nan), ("tariffs", -1.5), ("tariffs", 0.1)):
+        for name, value in (("jobs", np.inf), ("tariffs", -1.5), ("tariffs", 0.1)):
             with_meta(path, satellites={name: row})
             with_array(path, "satellite0", np.full((2, 2, 2), value))
             refuse(path, "finite|-100|home", WorldError)

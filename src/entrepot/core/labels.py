@@ -16,11 +16,13 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
     return f"; did you mean {' or '.join(repr(by_fold[n]) for n in near)}?" if near else ""
 
 
-def require_unique(axis: str, labels: Sequence[str]) -> None:
-    """Raise WorldError naming the labels that stand more than once on an axis."""
+def require_unique(
+    axis: str, labels: Sequence[str], error: type[EntrepotError] = WorldError
+) -> None:
+    """Raise naming the labels that stand more than once on an axis."""
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
-        raise WorldError(
+        raise error(
             f"{axis}: {some(twice)} stand(s) more than once; every label must be unique."
         )
 

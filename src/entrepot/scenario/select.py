@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entrepot.catalogues import economies, groups
+from entrepot.catalogues.isic import SECTIONS
 from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean, some
 from entrepot.world.world import World
@@ -18,12 +19,6 @@ SECTOR_GROUPS = {
     "mining-quarrying": (5, 9),
     "manufacturing": (10, 33),
 }
-SECTIONS = {
-    "A": (1, 3), "B": (5, 9), "C": (10, 33), "D": (35, 35), "E": (36, 39), "F": (41, 43),
-    "G": (45, 47), "H": (49, 53), "I": (55, 56), "J": (58, 63), "K": (64, 66), "L": (68, 68),
-    "M": (69, 75), "N": (77, 82), "O": (84, 84), "P": (85, 85), "Q": (86, 88), "R": (90, 93),
-    "S": (94, 96), "T": (97, 98), "U": (99, 99),
-}  # fmt: skip
 ISIC = re.compile(r"^(?:isic:)?([A-U]?)(\d{0,2})(?:\s*-\s*([A-U]?)(\d{0,2}))?$")
 
 

@@ -8,48 +8,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from entrepot.core.errors import WorldError
 from entrepot.core.labels import require_unique, some
+from entrepot.core.tables import (
+    Array,
+    Margin,
+    Satellite,
+    SatelliteRule,
+    Sector,
+    TaxTreatment,
+    frozen,
+)
 
-Array = NDArray[np.float64]
-TaxTreatment = Literal["separate", "in_value_added"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sector:
-    """One industry: its code in the table, a name, and the ISIC Rev.4 divisions it covers."""
-
-    code: str
-    name: str
-    slug: str = ""
-    isic: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Satellite:
-    """Numbers on a world's own labels: tariffs, jobs, emissions, distances.
-
-    `dims` names the axes, among `sector`, `origin`, `destination`, `region`.
-    """
-
-    values: Array
-    dims: tuple[str, ...]
-    unit: str
-    source: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _frozen(self.values))
-
-
-def _frozen(values: ArrayLike) -> Array:
-    array = np.array(values, dtype=np.float64, order="C", copy=True)
-    array.flags.writeable = False
-    return array
+__all__ = [
+    "Array",
+    "Margin",
+    "Satellite",
+    "Sector",
+    "TaxTreatment",
+    "World",
+    "attach",
+    "identity_gaps",
+    "trade_flows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +52,15 @@ class World:
     - `T_inputs` (n*s,) and `T_final` (n, c): net product taxes (taxes less
       subsidies) paid on inputs and on final use. `taxes` says whether the
       table shows them apart (`separate`) or carries them inside value added
-      (`in_value_added`, both arrays zero).
+      (`in_value_added`, both arrays zero);
+    - `margins`: rows that are none of these, by name (international transport,
+      cif/fob adjustments, purchases abroad).
 
-    Identity, per node: `Z.sum(0) + T_inputs + V.sum(0) = x = Z.sum(1) + F.sum((1, 2))`
+    Identity, per node: `Z.sum(0) + T_inputs + margins + V.sum(0) = x = Z.sum(1) + F.sum((1, 2))`
     within `atol + rtol * x`, the tolerance the source declares. What is left
     is `slack`, kept and visible.
 
-    Satellites must be finite; `tariffs` and `export_taxes` (dims sector,
+    A satellite's absent cells are NaN; `tariffs` and `export_taxes` (dims sector,
     origin, destination; ad-valorem fractions) must exceed -1 and vanish at home.
 
     Raises WorldError when shapes, labels, signs or identities do not hold.
@@ -89,6 +77,7 @@ class World:
     T_final: Array
     final_categories: tuple[str, ...] = ("final use",)
     value_added_categories: tuple[str, ...] = ("value added",)
+    margins: Mapping[str, Margin] = field(default_factory=dict)
     taxes: TaxTreatment = "separate"
     region_names: Mapping[str, str] = field(default_factory=dict)
     parent: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +90,7 @@ class World:
         put = object.__setattr__
         for name in ("regions", "sectors", "final_categories", "value_added_categories"):
             put(self, name, tuple(getattr(self, name)))
-        for name in ("region_names", "parent", "satellites", "provenance"):
+        for name in ("margins", "region_names", "parent", "satellites", "provenance"):
             put(self, name, MappingProxyType(dict(getattr(self, name))))
         require_unique("regions", self.regions)
         require_unique("sectors", self.sector_codes)
@@ -125,7 +114,7 @@ class World:
             "T_final": (n, c),
         }
         for name, shape in shapes.items():
-            array = _frozen(getattr(self, name))
+            array = frozen(getattr(self, name))
             if array.shape != shape:
                 raise WorldError(f"{name} has shape {array.shape}; {shape} was expected.")
             if not np.isfinite(array).all():
@@ -142,6 +131,11 @@ class World:
             raise WorldError(
                 "taxes are declared to lie inside value added, yet T_inputs or T_final is not zero."
             )
+        for key, margin in self.margins.items():
+            if margin.inputs.shape != (n * s,) or margin.final.shape != (n, c):
+                raise WorldError(f"margin {key!r} does not fit the labels of the table.")
+            if not (np.isfinite(margin.inputs).all() and np.isfinite(margin.final).all()):
+                raise WorldError(f"margin {key!r} holds values that are not finite.")
         unknown = [r for r in (*self.parent, *self.region_names) if r not in self.regions]
         if unknown:
             raise WorldError(f"parent or region_names speak of {some(unknown)}: no such region.")
@@ -165,11 +159,13 @@ class World:
             raise WorldError(
                 f"satellite {key} has shape {satellite.values.shape}; {shape} was expected."
             )
-        if not np.isfinite(satellite.values).all():
+        if np.isinf(satellite.values).any():
             raise WorldError(f"satellite {key} holds values that are not finite.")
         if key in ("tariffs", "export_taxes"):
             if satellite.dims != ("sector", "origin", "destination"):
                 raise WorldError(f"{key} must have dims (sector, origin, destination).")
+            if not np.isfinite(satellite.values).all():
+                raise WorldError(f"{key} must hold a rate for every flow, 0 where there is none.")
             if (satellite.values <= -1).any():
                 raise WorldError(
                     f"{key} holds a rate of -100 % or less: prices would not be positive."
@@ -210,12 +206,21 @@ class World:
     @cached_property
     def x(self) -> Array:
         """Gross output by node (n*s,), million USD: the row sum of the table."""
-        return _frozen(self.Z.sum(1) + self.F.sum((1, 2)))
+        return frozen(self.Z.sum(1) + self.F.sum((1, 2)))
 
     @cached_property
     def slack(self) -> Array:
         """Row sum less column sum by node (n*s,), million USD."""
-        return _frozen(self.x - self.Z.sum(0) - self.T_inputs - self.V.sum(0))
+        paid = self.Z.sum(0) + self.T_inputs + self.V.sum(0) + self.margin_inputs
+        return frozen(self.x - paid)
+
+    @cached_property
+    def margin_inputs(self) -> Array:
+        """Margins paid by industries, all kinds (n*s,), million USD."""
+        total = np.zeros(len(self.regions) * len(self.sectors))
+        for margin in self.margins.values():
+            total = total + margin.inputs
+        return frozen(total)
 
     @cached_property
     def content_hash(self) -> str:
@@ -231,7 +236,11 @@ class World:
         }
         digest.update(json.dumps(labels, sort_keys=True).encode())
         for array in (self.Z, self.F, self.V, self.T_inputs, self.T_final):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+        for key in sorted(self.margins):
+            digest.update(key.encode())
+            digest.update(self.margins[key].inputs.tobytes())
+            digest.update(self.margins[key].final.tobytes())
         for key in sorted(self.satellites):
             digest.update(key.encode())
             digest.update(self.satellites[key].values.tobytes())
@@ -277,14 +286,20 @@ def trade_flows(world: World) -> tuple[Array, Array]:
 
 
 def attach(
-    world: World, name: str, values: ArrayLike, dims: Sequence[str], unit: str, source: str
+    world: World,
+    name: str,
+    values: ArrayLike,
+    dims: Sequence[str],
+    unit: str,
+    source: str,
+    rule: SatelliteRule = "mean",
 ) -> World:
-    """A new World with one more satellite on its own labels.
+    """A new World with one more satellite on its own labels; NaN where a cell has no number.
 
     Raises WorldError when the satellite is there already, or is one that a
     World does not admit.
     """
     if name in world.satellites:
         raise WorldError(f"{world.name} already carries {name!r}; it is not overwritten.")
-    satellite = Satellite(_frozen(values), tuple(dims), unit, source)
+    satellite = Satellite(frozen(values), tuple(dims), unit, source, rule)
     return replace(world, satellites={**world.satellites, name: satellite})

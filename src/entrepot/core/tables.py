@@ -1,0 +1,97 @@
+"""What tables are made of: arrays that cannot change, sectors, satellites, margins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+TaxTreatment = Literal["separate", "in_value_added"]
+SatelliteRule = Literal["sum", "mean"]
+
+
+def frozen(values: ArrayLike) -> Array:
+    """A read-only float64 array in C order.
+
+    Copied, unless it and everything it is a view of is read-only already (an
+    array that nobody can write to need not be held twice).
+    """
+    if isinstance(values, np.ndarray) and values.dtype == np.float64 and _immutable(values):
+        return values
+    array = np.array(values, dtype=np.float64, order="C", copy=True)
+    array.flags.writeable = False
+    return array
+
+
+def sealed(array: Array) -> Array:
+    """The array itself in C order, made read-only: for arrays that their maker gives away."""
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _immutable(array: NDArray[np.float64]) -> bool:
+    if not array.flags.c_contiguous:
+        return False
+    base: object = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sector:
+    """One industry: its code in the table, a name, and the ISIC Rev.4 divisions it covers."""
+
+    code: str
+    name: str
+    slug: str = ""
+    isic: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Satellite:
+    """Numbers on a world's own labels: tariffs, jobs, emissions, distances.
+
+    `dims` names the axes, among `sector`, `origin`, `destination`, `region`.
+    A cell without a number is NaN: absent, never zero. `rule` says what
+    happens when cells are merged: `sum` for amounts (jobs, tonnes), `mean` for
+    rates and the like (tariffs, prices, distances), weighted by flows before duty
+    or by output.
+    """
+
+    values: Array
+    dims: tuple[str, ...]
+    unit: str
+    source: str
+    rule: SatelliteRule = "mean"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", frozen(self.values))
+
+    @property
+    def coverage(self) -> float:
+        """Share of cells that hold a number."""
+        return float(np.isfinite(self.values).mean()) if self.values.size else 1.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Margin:
+    """A row of a table that is neither goods, product taxes nor value added.
+
+    International transport margins, cif/fob adjustments, purchases abroad by
+    residents and purchases by non-residents. `inputs` (nodes,) what industries
+    pay, `final` (regions, categories) what final users pay, million USD.
+    """
+
+    inputs: Array
+    final: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", frozen(self.inputs))
+        object.__setattr__(self, "final", frozen(self.final))
