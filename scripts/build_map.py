@@ -294,7 +294,9 @@ def with_points(rows: list[dict[str, str]], topology: Topology) -> bytes:
             x -= 360 * math.floor((x + 180) / 360)
             row["lon"], row["lat"] = f"{x:.2f}", f"{y:.2f}"
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["code", "name", "numeric", "lon", "lat", "alpha2"], lineterminator="\n")
+    writer = csv.DictWriter(
+        text, ["code", "name", "numeric", "lon", "lat", "alpha2"], lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

@@ -10,6 +10,7 @@ import csv
 import struct
 import zipfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +51,9 @@ def content(regions, sectors, finals, added=1, margins=(), seed=0, decimals=3, y
     T_final = np.round(rng.normal(0, 1, (n, c)), decimals)
     extra = {}
     for k, name in enumerate(margins):
-        on_inputs = np.round(rng.random(m) * 0.1, decimals) if k == len(margins) - 1 else np.zeros(m)
+        on_inputs = (
+            np.round(rng.random(m) * 0.1, decimals) if k == len(margins) - 1 else np.zeros(m)
+        )
         extra[name] = (on_inputs, np.round(rng.normal(0, 1, (n, c)), decimals))
     x = Z.sum(1) + F.sum((1, 2))
     rest = np.round(x - Z.sum(0) - T - sum(v[0] for v in extra.values()), decimals)
@@ -81,7 +84,7 @@ def matrix_rows(c, label, final_label, corner, closing, totals):
 
 
 def write_csv(path, rows, delimiter=",", quote=False, newline="\n", bom=False):
-    with open(path, "w", newline="", encoding="utf-8-sig" if bom else "utf-8") as file:
+    with Path(path).open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as file:
         quoting = csv.QUOTE_NONNUMERIC if quote else csv.QUOTE_MINIMAL
         writer = csv.writer(file, delimiter=delimiter, quoting=quoting, lineterminator=newline)
         for k, row in enumerate(rows):
@@ -201,7 +204,9 @@ def sheet_cells(c, titles, codes, names, item, final_items, final_codes, final_n
     f = len(c.finals)
     head_codes = [codes[k] for _ in range(n) for k in range(s)] + list(final_codes) * n
     head_names = [names[k] for _ in range(n) for k in range(s)] + list(final_names) * n
-    head_regions = [r for r in c.regions for _ in range(s)] + [r for r in c.regions for _ in range(f)]
+    head_regions = [r for r in c.regions for _ in range(s)] + [
+        r for r in c.regions for _ in range(f)
+    ]
     head_items = [item(k) for _ in range(n) for k in range(s)] + list(final_items) * n
     pad = [blank] * 4
     header = [
@@ -327,7 +332,9 @@ def write_xlsb(path, name, rows):
     def wide(word):
         return struct.pack("<I", len(word)) + word.encode("utf-16-le")
 
-    sheet = record(129) + record(148, struct.pack("<4I", 0, len(rows) - 1, 0, max(map(len, rows)) - 1))
+    sheet = record(129) + record(
+        148, struct.pack("<4I", 0, len(rows) - 1, 0, max(map(len, rows)) - 1)
+    )
     sheet += record(145)
     for i, row in enumerate(rows):
         sheet += record(0, struct.pack("<IIHBBBI", i, 0, 300, 0, 0, 0, 0))
@@ -382,7 +389,9 @@ def write_stata_2016(path, c, names):
     labels = [f"v{r}{k + 1}" for r in c.regions for k in range(s)]
     labels += [f"v{r}{s + k + 1}" for r in c.regions for k in range(f)] + ["TOT"]
     frame = pd.DataFrame(np.vstack([body, low]), columns=labels)
-    frame.insert(0, "IndustryCode", [*list(CODES_2016[:s]) * n, *[code for code, _ in CLOSING_2016]])
+    frame.insert(
+        0, "IndustryCode", [*list(CODES_2016[:s]) * n, *[code for code, _ in CLOSING_2016]]
+    )
     frame.insert(1, "IndustryDescription", [*list(names) * n, *[name for _, name in CLOSING_2016]])
     frame.insert(2, "Country", [r for r in c.regions for _ in range(s)] + ["TOT"] * 8)
     frame.insert(3, "RNr", np.array([*list(range(1, s + 1)) * n, *RNR_2016], dtype=np.int8))

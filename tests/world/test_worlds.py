@@ -165,8 +165,10 @@ class TestSatellites:
             attach(taxed, "tariffs", np.zeros((2, 3, 3)), self.DIMS, "fraction", "me")
         assert attach(world, "jobs", np.ones((2, 3)), ("sector", "region"), "heads", "me")
 
-    @pytest.mark.parametrize("name", ["tariffs", "export_taxes", "jobs"])
-    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    @pytest.mark.parametrize(
+        ("name", "bad"),
+        [("tariffs", np.nan), ("export_taxes", np.nan), ("tariffs", np.inf), ("jobs", np.inf)],
+    )
     def test_not_finite(self, name, bad):
         values = np.zeros((2, 3, 3))
         values[0, 1, 2] = bad

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+REST = {"ROW": "Rest of the world"}
 FOLDER = files("entrepot.catalogues") / "data"
 
 
@@ -31,8 +32,8 @@ def economies() -> dict[str, dict[str, str]]:
 
 def economy_names(codes: Iterable[str]) -> dict[str, str]:
     """Display names of codes, as the data source has them; unknown codes keep themselves."""
-    known = economies()
-    return {code: known[code]["name"] if code in known else code for code in codes}
+    known = {code: row["name"] for code, row in economies().items()} | REST
+    return {code: known.get(code, code) for code in codes}
 
 
 @cache

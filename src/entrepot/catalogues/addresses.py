@@ -59,7 +59,9 @@ class FileAddress:
         _require_url(self.name, self.url)
         _require_url(self.name, self.landing)
         if not self.years or list(self.years) != sorted(set(self.years) & set(YEARS)):
-            raise DataError(f"addresses: {self.name}: {self.years} are no years in ascending order.")
+            raise DataError(
+                f"addresses: {self.name}: {self.years} are no years in ascending order."
+            )
         for kind, digits in CHECKSUMS.items():
             value = getattr(self, kind)
             if value is not None and not re.fullmatch(rf"[0-9a-f]{{{digits}}}", str(value)):
@@ -201,7 +203,9 @@ def read_row(row: Mapping[str, Any]) -> Address:
         ]
         return Address(**fields, files=tuple(files))
     except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-        raise DataError(f"addresses: {row.get('name')}: not a row of the catalogue ({error}).") from None
+        raise DataError(
+            f"addresses: {row.get('name')}: not a row of the catalogue ({error})."
+        ) from None
 
 
 def _files(entry: Mapping[str, Any], landing: str, manual: str) -> list[FileAddress]:
@@ -209,28 +213,31 @@ def _files(entry: Mapping[str, Any], landing: str, manual: str) -> list[FileAddr
     years = _years(known.pop("years"))
     url, ids = known.pop("url"), known.pop("ids", {})
     name, size = known.pop("name", None), known.pop("bytes", None)
-    common = {"landing": landing, "manual": manual}
+    common: dict[str, Any] = {"landing": landing, "manual": manual}
     if "{" not in url:
         named = name or unquote(urlsplit(url).path.rpartition("/")[2])
         return [FileAddress(name=named, url=url, years=years, size=size, **common, **known)]
+    by_year = {"ids": ids, "bytes": size or {}, **{k: known.pop(k, {}) for k in CHECKSUMS}}
+    for key, values in by_year.items():
+        if odd := set(values) - set(years):
+            raise ValueError(f"{key} of {odd}")
+    source = known.pop("checksum_source", "")
     out = []
     for year in years:
-        here = url.format(year=year, id=ids.get(year, ""))
-        named = (name or unquote(urlsplit(here).path.rpartition("/")[2])).format(year=year)
         if "{id}" in url and year not in ids:
             raise ValueError(f"no id for {year}")
-        own = {k: v.get(year) if k in CHECKSUMS else v for k, v in known.items()}
-        if not any(own.get(kind) for kind in CHECKSUMS):
-            own.pop("checksum_source", None)
-        out.append(
-            FileAddress(
-                name=named, url=here, years=(year,), size=(size or {}).get(year), **common, **own
-            )
-        )
+        here = url.format(year=year, id=ids.get(year))
+        named = (name or unquote(urlsplit(here).path.rpartition("/")[2])).format(year=year)
+        own = {kind: by_year[kind].get(year) for kind in CHECKSUMS}
+        own |= {"size": by_year["bytes"].get(year)}
+        own |= {"checksum_source": source if any(own.values()) else ""}
+        out.append(FileAddress(name=named, url=here, years=(year,), **common, **own, **known))
     return out
 
 
 def _years(given: list[int]) -> tuple[int, ...]:
+    if not given or given != sorted(set(given)):
+        raise ValueError(f"years {given}")
     return tuple(range(given[0], given[1] + 1)) if len(given) == 2 else tuple(given)
 
 

@@ -8,14 +8,15 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 # Many small matrices gain nothing from BLAS threads, and lose to their contention.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
-from rich.console import Console
 
+from entrepot.cli.output import JsonFlag, console, print_json
+from entrepot.cli.world import app as world_app
 from entrepot.core.errors import EntrepotError, ScenarioError
 
 app = typer.Typer(
@@ -25,10 +26,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-world_app = typer.Typer(help="World tables at hand.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 def main() -> None:
@@ -88,16 +86,6 @@ def _complain(message: str, kind: str, code: int, as_json: bool) -> None:
     sys.exit(code)
 
 
-def _print_json(data: Any) -> None:
-    print(json.dumps(data, allow_nan=False))  # noqa: T201
-
-
-def _console() -> Console:
-    """The terminal; wide enough for the tables when output is not a terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=190)
-
-
 @app.command("run")
 def run_command(
     scenario: Annotated[
@@ -142,11 +130,11 @@ def run_command(
     gone: BaseException | None = None
     try:
         if as_json:
-            _print_json(result.to_dict())
+            print_json(result.to_dict())
         else:
             from entrepot.report.terminal import print_result
 
-            print_result(_console(), result)
+            print_result(console(), result)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit) as error:  # the reader has gone; the folder is still due
         gone = error
@@ -176,11 +164,11 @@ def compare_command(
 
     comparison = compare_inputs(first, second, world)
     if as_json:
-        _print_json(comparison.to_dict())
+        print_json(comparison.to_dict())
     else:
         from entrepot.report.comparison import print_comparison
 
-        print_comparison(_console(), comparison)
+        print_comparison(console(), comparison)
 
 
 @app.command("validate")
@@ -196,12 +184,12 @@ def validate_command(
 
     reports = run_validations(name, data)
     if as_json:
-        _print_json({"validations": [r.to_dict() for r in reports]})
+        print_json({"validations": [r.to_dict() for r in reports]})
     else:
         from entrepot.report.validation import print_validation
 
         for report in reports:
-            print_validation(_console(), report)
+            print_validation(console(), report)
     if not all(r.passed for r in reports):
         raise typer.Exit(1)
 
@@ -217,7 +205,7 @@ def scenarios_command(
     if name is not None:
         question = read_scenario(name)
         if as_json:
-            _print_json(question.model_dump(mode="json", exclude_none=True))
+            print_json(question.model_dump(mode="json", exclude_none=True))
         elif name in library():
             print(library()[name].read_text(encoding="utf-8"), end="")  # noqa: T201
         else:
@@ -225,69 +213,14 @@ def scenarios_command(
         return
     rows = [(name, read_scenario(name).why.strip()) for name in library()]
     if as_json:
-        _print_json([{"name": n, "why": w} for n, w in rows])
+        print_json([{"name": n, "why": w} for n, w in rows])
         return
     from entrepot.report.table import plain_table
 
     table = plain_table(None, [("name", False), ("why", False)])
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
-
-
-@world_app.command("list")
-def world_list(as_json: JsonFlag = False) -> None:
-    """The worlds at hand."""
-    from entrepot.world.shelf import SHELF, got_path
-
-    rows = [
-        (
-            r.name,
-            "embedded" if r.embedded else "here" if got_path(r.name).exists() else "to get",
-            r.summary,
-        )
-        for r in SHELF.values()
-    ]
-    if as_json:
-        _print_json([dict(zip(("name", "state", "summary"), row, strict=True)) for row in rows])
-        return
-    from entrepot.report.table import plain_table
-
-    table = plain_table(None, [("name", False), ("state", False), ("what it is", False)])
-    for row in rows:
-        table.add_row(*row)
-    _console().print(table)
-
-
-@world_app.command("show")
-def world_show(
-    name: Annotated[str, typer.Argument(help="A world by name, or a world file.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Labels, totals, identities, provenance and what is estimated in a world."""
-    from entrepot.report.world import print_world, world_dict
-    from entrepot.world.shelf import load_world
-
-    table = load_world(name)
-    if as_json:
-        _print_json(world_dict(table))
-    else:
-        print_world(_console(), table)
-
-
-@world_app.command("get")
-def world_get(
-    name: Annotated[str, typer.Argument(help="A world that is built on request.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Download a pinned package, check it, and build a world from it."""
-    from entrepot.world.shelf import get_world
-
-    path = get_world(name)
-    if as_json:
-        _print_json({"name": name, "path": str(path)})
-    else:
-        print(f"{name} is built: {path}")  # noqa: T201
+    console().print(table)
 
 
 @app.command("version")

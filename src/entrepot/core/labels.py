@@ -22,9 +22,7 @@ def require_unique(
     """Raise naming the labels that stand more than once on an axis."""
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
-        raise error(
-            f"{axis}: {some(twice)} stand(s) more than once; every label must be unique."
-        )
+        raise error(f"{axis}: {some(twice)} stand(s) more than once; every label must be unique.")
 
 
 def require_same(

@@ -23,7 +23,7 @@ ISO = {
     "SIN": "SGP", "KUW": "KWT", "UAE": "ARE", "TAJ": "TJK", "PAR": "PRY",
 }  # fmt: skip
 OWN = {"ROW": "ROW", "ROLAC": "ROLAC"}
-NAMES = {"ROW": "Rest of the world", "ROLAC": "Rest of Latin America and the Caribbean"}
+NAMES = {"ROLAC": "Rest of Latin America and the Caribbean"}
 DATA_SHEET = re.compile(r"^ADB MRIO (\d{4})$")
 YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 INDUSTRY = re.compile(r"^c([1-9]|[12]\d|3[0-5])$", re.IGNORECASE)
@@ -68,7 +68,9 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
     said = [int(y) for y in YEAR.findall(f"{chosen[0]} {sheet.titles}")]
     when = year or (said[0] if said else None)
     if when is None:
-        raise DataError(f"{where}: neither its sheet nor its title holds a year; say which (--year).")
+        raise DataError(
+            f"{where}: neither its sheet nor its title holds a year; say which (--year)."
+        )
     if said and when not in said:
         raise DataError(f"{where}: holds {said[0]}, not {when}.")
     constant = re.search(r"constant[^,(]*prices?", sheet.titles, re.IGNORECASE)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import some
@@ -144,7 +144,7 @@ def open_file(path: Path, member: str | None = None) -> Iterator[Opened]:
         elif path.suffix == ".gz":
             most = max(MAX_EXPANDED, MAX_RATIO * size)
             with gzip.open(path) as packed:
-                yield Opened(_Bounded(packed, most, where), where, most)  # type: ignore[arg-type]
+                yield Opened(cast(IO[bytes], _Bounded(packed, most, where)), where, most)
         else:
             with path.open("rb") as file:
                 yield Opened(file, where, size)
@@ -157,13 +157,13 @@ def open_file(path: Path, member: str | None = None) -> Iterator[Opened]:
 class _Bounded(io.RawIOBase):
     """A stream that stops with an error once it has given more than it may."""
 
-    def __init__(self, stream: IO[bytes], most: int, where: str) -> None:
+    def __init__(self, stream: gzip.GzipFile, most: int, where: str) -> None:
         self._stream, self._left, self._where = stream, most, where
 
     def readable(self) -> bool:
         return True
 
-    def readline(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+    def readline(self, size: int | None = -1) -> bytes:
         return self._count(self._stream.readline(-1 if size is None else size))
 
     def read(self, size: int = -1) -> bytes:

@@ -102,16 +102,14 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
     cells = 2 * len(regions) * (len(codes) + len(FINAL)) + 6
     table |= {
         "regions": regions,
-        "sectors": tuple(
-            Sector(c, c, c.lower(), divisions(c.removeprefix("CPA_"))) for c in codes
-        ),
+        "sectors": tuple(Sector(c, c, c.lower(), divisions(c.removeprefix("CPA_"))) for c in codes),
         "final_categories": tuple(FINAL[c] for c in table["final_categories"]),
     }
     return RawTable(
         name=f"figaro-{'product' if by_product else 'industry'}-{when}",
         year=when,
         currency="EUR",
-        region_names=economy_names(regions) | {"ROW": "Rest of the world"},
+        region_names=economy_names(regions),
         provenance={
             "data": f"Eurostat, FIGARO EU inter-country input-output tables, year {when}, "
             f"{'product by product' if by_product else 'industry by industry'}",

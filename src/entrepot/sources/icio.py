@@ -89,7 +89,9 @@ def read(
     parent: dict[str, str] = {}
     if parts and split == "fold":
         table = fold_regions(table, parts, where)
-        notes.append(f"{', '.join(parts)} are summed into {', '.join(sorted(set(parts.values())))}.")
+        notes.append(
+            f"{', '.join(parts)} are summed into {', '.join(sorted(set(parts.values())))}."
+        )
     elif parts:
         parent = parts
         notes.append(
@@ -110,9 +112,7 @@ def read(
         name=f"oecd-icio-{when}",
         year=when,
         sectors=tuple(Sector(c, known.get(c, c), c.lower(), divisions(c)) for c in codes),
-        region_names=economy_names(table["regions"])
-        | {"ROW": "Rest of the world"}
-        | {k: PART_NAMES[k] for k in parent},
+        region_names=economy_names(table["regions"]) | {k: PART_NAMES[k] for k in parent},
         parent=parent,
         provenance={
             "data": f"OECD, OECD Inter-Country Input-Output Tables, {edition} edition, year {when}, "

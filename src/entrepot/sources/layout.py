@@ -62,9 +62,7 @@ def grid(lines: Sequence[Line], where: str, what: str) -> Grid:
         raise DataError(f"{where}: {len(place):,} {what}s; more than {MAX_NODES:,} are refused.")
     missing = [f"{r} {s}" for r in regions for s in sectors if (r, s) not in place]
     if missing:
-        raise DataError(
-            f"{where}: {len(missing)} {what}s are missing: {some(missing)}. Cut short?"
-        )
+        raise DataError(f"{where}: {len(missing)} {what}s are missing: {some(missing)}. Cut short?")
     at = np.array([place[r, s] for r in regions for s in sectors], dtype=np.intp)
     return Grid(regions, sectors, at)
 
@@ -85,9 +83,7 @@ def blocks(
     if set(sell.regions) != set(buy.regions) or set(sell.sectors) != set(buy.sectors):
         odd = set(sell.regions) ^ set(buy.regions) | set(sell.sectors) ^ set(buy.sectors)
         raise DataError(f"{where}: rows and columns name different nodes: {some(sorted(odd))}.")
-    place = {
-        (c.region, c.code): j for j, c in enumerate(columns) if c.kind == "node"
-    }
+    place = {(c.region, c.code): j for j, c in enumerate(columns) if c.kind == "node"}
     buy_at = np.array([place[r, s] for r in sell.regions for s in sell.sectors], dtype=np.intp)
     n, m = len(sell.regions), len(sell.at)
 

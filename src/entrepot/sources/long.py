@@ -45,7 +45,9 @@ class Flat:
         if int(seen.sum()) < len(flat):
             order = np.argsort(flat, kind="stable")
             twice = order[1:][np.diff(flat[order]) == 0]
-            at = [labels[code[twice[0]]] for labels, code in zip(self.labels, self.codes, strict=True)]
+            at = [
+                labels[code[twice[0]]] for labels, code in zip(self.labels, self.codes, strict=True)
+            ]
             raise DataError(f"{where}: the cell {' / '.join(at)} is given more than once.")
         out.reshape(-1)[flat] = self.values
 
@@ -69,7 +71,9 @@ def read_flat(opened: Opened, labels: Sequence[str], value: str) -> Flat:
         return _gather(reader, labels, value, opened.where)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         text = str(error).splitlines()[0]
-        raise DataError(f"{opened.where}: not a long table with {some([*labels, value])}: {text}") from None
+        raise DataError(
+            f"{opened.where}: not a long table with {some([*labels, value])}: {text}"
+        ) from None
 
 
 def read_flat_parquet(path: Path, labels: Sequence[str], value: str) -> Flat:
@@ -130,7 +134,9 @@ def _codes(column: Any, place: dict[str, int], name: str, where: str) -> NDArray
     for k in used[np.sort(first)]:
         word = words[k]
         if word is None or len(word) > MAX_LABEL:
-            raise DataError(f"{where}: the column {name!r} holds a label that is blank or too long.")
+            raise DataError(
+                f"{where}: the column {name!r} holds a label that is blank or too long."
+            )
         place.setdefault(word, len(place))
     if len(place) > MAX_LABELS:
         raise DataError(f"{where}: more than {MAX_LABELS:,} different labels in {name!r}; refused.")

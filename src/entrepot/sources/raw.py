@@ -13,9 +13,8 @@ from entrepot.core.errors import DataError
 from entrepot.core.labels import require_unique
 from entrepot.core.tables import Array, Margin, Satellite, Sector, TaxTreatment, frozen
 
-
-MAX_NODES = 25_000
-"""More region-sectors than this are refused: their flows alone would take 5 GB."""
+MAX_NODES = 20_000
+"""More region-sectors than this are refused: their flows alone would take 3.2 GB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,11 @@ class RawTable:
         """The unit of the numbers, in words."""
         words = {1.0: "million ", 1e-3: "thousand ", 1e3: "billion ", 1e-6: ""}
         scale = words.get(self.to_million)
-        return f"{self.to_million:g} million {self.currency}" if scale is None else scale + self.currency
+        return (
+            f"{self.to_million:g} million {self.currency}"
+            if scale is None
+            else scale + self.currency
+        )
 
     @property
     def sales(self) -> Array:

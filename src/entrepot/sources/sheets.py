@@ -110,7 +110,7 @@ def read_sheet(data: bytes, where: str, choose_sheet: Callable[[list[str]], str]
         return _cut(rows, where)
     except DataError:
         raise
-    except Exception as error:  # noqa: BLE001 - the parser has many kinds of its own
+    except Exception as error:
         text = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise DataError(f"{where}: the workbook cannot be read ({text}).") from None
 
@@ -154,7 +154,10 @@ def _cut(rows: Any, where: str) -> Sheet:
         text(names),
         text(economies),
         text(items),
-        *labels,
+        labels[0],
+        labels[1],
+        labels[2],
+        labels[3],
         np.stack(values),
     )
 
@@ -219,9 +222,7 @@ def lines(
     return rows, columns
 
 
-def sheet_table(
-    sheet: Sheet, rows: list[Line], columns: list[Line], where: str
-) -> dict[str, Any]:
+def sheet_table(sheet: Sheet, rows: list[Line], columns: list[Line], where: str) -> dict[str, Any]:
     """Blocks of a sheet, with its sectors named from the first economy's rows."""
     values = sheet.values
     # Blanks among the closing rows and totals mean nothing is there; among flows they stay blank.

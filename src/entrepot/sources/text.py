@@ -87,9 +87,7 @@ def read_matrix(opened: Opened, delimiter: str = ",", labels: int = 1) -> Matrix
             take()
     if not rows:
         raise DataError(f"{opened.where}: a header and nothing below it.")
-    return Matrix(
-        tuple(header[:labels]), tuple(header[labels:]), tuple(rows), values[: len(rows)]
-    )
+    return Matrix(tuple(header[:labels]), tuple(header[labels:]), tuple(rows), values[: len(rows)])
 
 
 def _blocks(opened: Opened, width: int) -> Iterator[tuple[int, bytes]]:
@@ -160,9 +158,7 @@ class _Lines:
             self.delimiter.join(cells[self.labels :]).encode(),
         )
 
-    def _blame(
-        self, parts: list[bytes], numbers: list[int], mark: bytes, error: Exception
-    ) -> str:
+    def _blame(self, parts: list[bytes], numbers: list[int], mark: bytes, error: Exception) -> str:
         """The first line and column whose cell is no number."""
         for number, part in zip(numbers, parts, strict=True):
             try:
@@ -186,7 +182,11 @@ def _floats(column: bytes) -> Array:
     """One number a line, correctly rounded; NaN for an empty line."""
     table = pyarrow.csv.read_csv(pa.BufferReader(column), _READ, _PARSE, _CONVERT)
     chunks = table.column(0).chunks
-    return np.concatenate([c.to_numpy(zero_copy_only=False) for c in chunks]) if chunks else np.empty(0)
+    return (
+        np.concatenate([c.to_numpy(zero_copy_only=False) for c in chunks])
+        if chunks
+        else np.empty(0)
+    )
 
 
 def _text(data: bytes, where: str, line: int) -> str:

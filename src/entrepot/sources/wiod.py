@@ -115,7 +115,9 @@ def read_2016(path: Path, *, year: int | None = None, member: str | None = None)
     rows, columns = lines(sheet, where, _region, _item_2016)
     table = sheet_table(sheet, rows, columns, where)
     if "previous" in sheet.titles.lower():
-        raise DataError(f"{where}: in previous year's prices; a table in current prices was expected.")
+        raise DataError(
+            f"{where}: in previous year's prices; a table in current prices was expected."
+        )
     return _finish(path, name, where, table, when, [], "2016")
 
 
@@ -126,7 +128,7 @@ def _read_stata(path: Path, member: str | None, year: int | None) -> RawTable:
     data = read_bytes(path, member, MAX_STATA)
     try:
         frame = pd.read_stata(io.BytesIO(data), convert_categoricals=False)
-    except Exception as error:  # noqa: BLE001 - the parser has many kinds of its own
+    except Exception as error:
         text = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise DataError(f"{where}: the Stata file cannot be read ({text}).") from None
     missing = [c for c in ("IndustryCode", "Country", "RNr", "TOT") if c not in frame.columns]
@@ -136,7 +138,7 @@ def _read_stata(path: Path, member: str | None, year: int | None) -> RawTable:
     when = year or (next(iter(years)) if len(years) == 1 else None)
     if years and when not in years:
         raise DataError(f"{where}: holds {sorted(years)}, not {when}.")
-    codes = {}
+    codes: dict[int, tuple[str, str]] = {}
     rows: list[Line] = []
     for code, country, number, name in zip(
         frame["IndustryCode"],
@@ -186,7 +188,9 @@ def _finish(
     release: str,
 ) -> RawTable:
     if when is None:
-        raise DataError(f"{where}: neither its name nor its title holds a year; say which with --year.")
+        raise DataError(
+            f"{where}: neither its name nor its title holds a year; say which with --year."
+        )
     if titled and when not in titled:
         raise DataError(f"{where}: titled {titled[0]}, but {when} was asked for.")
     table["sectors"] = tuple(
@@ -195,7 +199,7 @@ def _finish(
     return RawTable(
         name=f"wiod-{release}-{when}",
         year=when,
-        region_names=economy_names(table["regions"]) | {"ROW": "Rest of the world"},
+        region_names=economy_names(table["regions"]),
         provenance={
             "data": f"World Input-Output Database, {release} release, year {when} (Timmer, "
             "Dietzenbacher, Los, Stehrer and de Vries 2015)",

@@ -14,6 +14,7 @@ from entrepot.core.labels import did_you_mean, some
 from entrepot.core.tables import Array, Margin, sealed
 from entrepot.sources.raw import RawTable
 from entrepot.world.audit import audit
+from entrepot.world.facts import Facts
 from entrepot.world.world import World
 
 MAX_LOGGED = 10_000
@@ -140,10 +141,14 @@ def repair(raw: RawTable, repairs: Sequence[str]) -> tuple[RawTable, list[dict[s
         name, _, argument = text.partition(":")
         if name not in REPAIRS:
             hint = did_you_mean(name, REPAIRS)
-            raise WorldError(f"there is no repair {name!r}{hint or '.'} Known: {', '.join(REPAIRS)}.")
+            raise WorldError(
+                f"there is no repair {name!r}{hint or '.'} Known: {', '.join(REPAIRS)}."
+            )
         row = REPAIRS[name]
         if bool(argument) != bool(row.argument):
-            need = f"needs an argument: {name}:{row.argument}" if row.argument else "takes no argument"
+            need = (
+                f"needs an argument: {name}:{row.argument}" if row.argument else "takes no argument"
+            )
             raise WorldError(f"the repair {name} {need}.")
         raw, moved = row.apply(raw, argument)
         log.append(_logged(name, argument, moved, raw.unit))
@@ -175,8 +180,6 @@ def _logged(name: str, argument: str, moved: list[Moved], unit: str) -> dict[str
 
 
 def _names(raw: RawTable, block: str, spots: NDArray[np.intp]) -> tuple[str, ...]:
-    from entrepot.world.audit import Facts
-
     facts = Facts(raw)
     return tuple(facts.cell(block, spot) for spot in spots)
 
@@ -192,7 +195,8 @@ def _replace_cells(
 
 
 def _blank_to_zero(raw: RawTable, _: str) -> tuple[RawTable, list[Moved]]:
-    moved, new = [], {}
+    moved: list[Moved] = []
+    new: dict[str, Any] = {}
     for block in ("Z", "F", "V", "T_inputs", "T_final"):
         mask = ~np.isfinite(getattr(raw, block))
         if mask.any():
@@ -340,7 +344,9 @@ def _positions(raw: RawTable, label: str) -> NDArray[np.intp]:
     if label in names:
         return np.array([names[label]])
     known = [*raw.regions, *names]
-    raise WorldError(f"there is no region or region-sector {label!r}{did_you_mean(label, known) or '.'}")
+    raise WorldError(
+        f"there is no region or region-sector {label!r}{did_you_mean(label, known) or '.'}"
+    )
 
 
 def _scale_rows(raw: RawTable, argument: str) -> tuple[RawTable, list[Moved]]:
@@ -441,7 +447,10 @@ REPAIRS: dict[str, Repair] = {
             _scale_columns,
         ),
         Repair(
-            "scale-cell", "SELLER to BUYER=FACTOR", "One intermediate cell times a factor.", _scale_cell
+            "scale-cell",
+            "SELLER to BUYER=FACTOR",
+            "One intermediate cell times a factor.",
+            _scale_cell,
         ),
     )
 }

@@ -132,7 +132,7 @@ def world_2019_g20(table: RawTable) -> World:
     divisions: dict[str, set[int]] = {}
     for row in sector_concordance():
         divisions.setdefault(row["code"][0], set()).update(_sector(row).isic)
-    names = economy_names([r for r in table.regions if r != "ROW"]) | {"ROW": "Rest of the world"}
+    names = economy_names(table.regions)
     return World(
         name="world-2019-g20",
         year=2019,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from entrepot.core.errors import DataError, OutputError
+from entrepot.catalogues.addresses import addresses
+from entrepot.core.errors import DataError, OutputError, WorldError
 from entrepot.core.labels import did_you_mean
+from entrepot.sources.archive import is_zip, members
+from entrepot.sources.download import Progress
 from entrepot.sources.packages import cache_folder
 from entrepot.world.store import read_world, write_world
 from entrepot.world.world import World
+from entrepot.world.zarr import is_zarr, read_zarr, write_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,20 @@ SHELF = {
 
 
 def load_world(name: str | Path) -> World:
-    """A World by name (`world-2022`, `world-2019-g20`, `oecd-2022-full`) or from a world file.
+    """A World by name or from a file or folder.
 
-    Raises DataError for an unknown name, a file that is no world, or a world
-    that has not been got yet.
+    A name is a world of the shelf (`world-2022`, `world-2019-g20`,
+    `oecd-2022-full`) or a dataset and year that `world get` has built
+    (`oecd-icio-2025-2019`). A path is a stored world (`.npz`, `.zarr`), or a
+    table in any format that is read here and passes its audit as it is.
+
+    Raises DataError for an unknown name, a file that is no table, or a world
+    that has not been got yet; WorldError for a table that needs repairs chosen,
+    or a currency's rate.
     """
-    if str(name) in SHELF:
-        row = SHELF[str(name)]
+    known = str(name)
+    if known in SHELF:
+        row = SHELF[known]
         if row.embedded:
             with as_file(files("entrepot.world") / "data" / f"{row.name}.npz") as path:
                 return read_world(path)
@@ -62,17 +73,62 @@ def load_world(name: str | Path) -> World:
                 f"{row.name} is not here yet; `entrepot world get {row.name}` builds it."
             )
         return read_world(path)
+    if (dataset := _dataset(known)) is not None:
+        path = built_path(known)
+        if not path.exists():
+            year = known.removeprefix(dataset + "-")
+            raise DataError(
+                f"{known} is not here yet; `entrepot world get {dataset} --year {year}` gets it."
+            )
+        return read_zarr(path)
     path = Path(name)
     try:
         there = path.exists()
     except (OSError, ValueError):  # a name that no file can have
         there = False
     if not there:
-        hint = did_you_mean(str(name), SHELF)
+        hint = did_you_mean(known, [*SHELF, *addresses()])
         raise DataError(
             f"{name}: neither a world nor a file{hint or '.'} `entrepot world list` shows the worlds."
         )
-    return read_world(path)
+    if path.is_dir() and is_zarr(path):
+        return read_zarr(path)
+    if path.suffix == ".npz" or _holds_arrays(path):
+        return read_world(path)
+    if path.is_file() and path.suffix.lower() not in TABLES:
+        return read_world(path)  # says what is wrong with it
+    from entrepot.sources.formats import read_table
+    from entrepot.world.build import build
+
+    return build(read_table(path))
+
+
+TABLES = (".csv", ".gz", ".zip", ".xlsx", ".xlsb", ".dta", ".har", ".txt", ".parquet")
+
+
+def _holds_arrays(path: Path) -> bool:
+    return (
+        path.is_file()
+        and is_zip(path)
+        and "world.json" in members(path)
+        and "Z.npy" in members(path)
+    )
+
+
+def _dataset(name: str) -> str | None:
+    """The dataset of a name DATASET-YEAR; None for any other name."""
+    head, _, year = name.rpartition("-")
+    return head if head in addresses() and year.isdigit() and len(year) == 4 else None
+
+
+def is_stored(name: str) -> bool:
+    """Whether a name or path means a world as stored here, not a table still to be judged."""
+    if name in SHELF or _dataset(name) is not None:
+        return True
+    path = Path(name)
+    return (path.is_dir() and is_zarr(path)) or (
+        path.is_file() and (path.suffix == ".npz" or _holds_arrays(path))
+    )
 
 
 def got_path(name: str) -> Path:
@@ -80,24 +136,83 @@ def got_path(name: str) -> Path:
     return cache_folder() / "worlds" / f"{name}.npz"
 
 
-def get_world(name: str) -> Path:
-    """Build a world that is not embedded and keep it in the cache; returns its path."""
-    from entrepot.world.oecd import build_full
+def built_path(name: str) -> Path:
+    """Where a world built from a downloaded table is kept."""
+    return cache_folder() / "worlds" / f"{name}.zarr"
 
-    builders: dict[str, Callable[[], World]] = {"oecd-2022-full": build_full}
-    if name not in builders:
-        if name in SHELF:
-            raise DataError(f"{name} is embedded; there is nothing to get.")
-        hint = did_you_mean(name, builders)
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What `get_world` left in the cache: a built world, or a table that waits for choices."""
+
+    name: str
+    path: Path
+    built: bool
+    message: str = ""
+
+
+def get_world(
+    name: str,
+    year: int | None = None,
+    *,
+    repairs: Sequence[str] = (),
+    rate: float | None = None,
+    progress: Progress | None = None,
+) -> Got:
+    """Get a world that is not embedded and keep it in the cache.
+
+    `name` is `oecd-2022-full` (built from a pinned package) or a dataset of the
+    catalogue of addresses, whose file is downloaded from its official address,
+    checked, read and built. A table that cannot be built without a choice (a
+    currency's rate, a repair) stays in the cache as downloaded, and the message
+    says so.
+
+    Raises DataError for an unknown name or year, and when a download fails.
+    """
+    if name in SHELF and SHELF[name].embedded:
+        raise DataError(f"{name} is embedded; there is nothing to get.")
+    if name in SHELF:
+        from entrepot.world.oecd import build_full
+
+        path = got_path(name)
+        _make(path.parent)
+        write_world(path, build_full())
+        return Got(name, path, True)
+    if name not in addresses():
+        known = [n for n, row in SHELF.items() if not row.embedded] + list(addresses())
+        hint = did_you_mean(name, known)
         raise DataError(
-            f"there is no world {name!r} to get{hint or '.'} Known: {', '.join(builders)}."
+            f"there is no world {name!r} to get{hint or '.'} Known: {', '.join(known)}."
         )
-    path = got_path(name)
+    from entrepot.sources.download import download
+    from entrepot.sources.formats import Options, read_table
+    from entrepot.world.build import build, require_known
+
+    require_known(repairs)
+    address = addresses()[name]
+    file = address.file_for(year)
+    if year is None and len(file.years) == 1:
+        year = file.years[0]
+    if year is None:
+        raise DataError(f"{name} holds {file.years[0]} to {file.years[-1]}; say which with --year.")
+    folder = cache_folder() / "downloads"
+    _make(folder)
+    fetched = download(file, folder, progress=progress)
+    raw = read_table(fetched, address.reader, Options(year=year, member=file.member_for(year)))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        world = build(raw, repairs, rate=rate, name=f"{name}-{year}")
+    except WorldError as error:
+        return Got(name, fetched, False, str(error))
+    path = built_path(f"{name}-{year}")
+    _make(path.parent)
+    write_zarr(path, world)
+    return Got(world.name, path, True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{path.parent}: cannot be made ({error.strerror}); set ENTREPOT_CACHE to a folder."
+            f"{folder}: cannot be made ({error.strerror}); set ENTREPOT_CACHE to a folder."
         ) from None
-    write_world(path, builders[name]())
-    return path

@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError, EntrepotError, OutputError
-from entrepot.world.world import Satellite, Sector, World
+from entrepot.world.meta import (
+    MAX_META,
+    TABLES,
+    array_names,
+    array_shapes,
+    assemble,
+    dump_meta,
+    load_meta,
+    world_meta,
+)
+from entrepot.world.world import World
 
-FORMAT = "entrepot-world-1"
-MAX_NODES = 20_000
-MAX_META = 8_000_000
 # Numbers may take this much memory, or this many times the file's own size if that is more.
 MAX_NUMBERS = 256_000_000
 MAX_RATIO = 200
 MAX_HEADER = 10_000
-TABLES = ("Z", "F", "V", "T_inputs", "T_final")
+Read = TypeVar("Read")
 
 
 def write_world(path: Path, world: World, decimals: int | None = None) -> None:
@@ -37,44 +44,20 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
     In fixed point, value added (which must then be a single category) is taken
     by difference when reading, so that identities hold exactly.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-    if decimals is not None and len(world.value_added_categories) != 1:
-        raise OutputError(f"{path}: fixed point holds one value-added category; sum them first.")
-    for name in TABLES:
-        values = getattr(world, name)
-        if decimals is None:
-            arrays[name] = values
-        elif name != "V":
-            whole = np.rint(values * 10.0**decimals)
-            if np.abs(whole).max(initial=0) >= 2**53:
-                raise OutputError(f"{path}: {name} is too large for {decimals} decimals.")
-            arrays[name] = _planes(whole.astype(np.int64))
-    meta = {
-        "format": FORMAT,
-        "name": world.name,
-        "year": world.year,
-        "regions": world.regions,
-        "sectors": [[s.code, s.name, s.slug, s.isic] for s in world.sectors],
-        "final_categories": world.final_categories,
-        "value_added_categories": world.value_added_categories,
-        "taxes": world.taxes,
-        "region_names": dict(world.region_names),
-        "parent": dict(world.parent),
-        "provenance": dict(world.provenance),
-        "rtol": world.rtol,
-        "atol": world.atol,
-        "decimals": decimals,
-        "satellites": {
-            key: {"dims": s.dims, "unit": s.unit, "source": s.source}
-            for key, s in world.satellites.items()
-        },
-    }
-    for i, key in enumerate(sorted(world.satellites)):  # in the order of the labels, sorted below
-        arrays[f"satellite{i}"] = world.satellites[key].values
-    try:
-        text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise OutputError(f"{path}: labels or provenance are not plain data ({error}).") from None
+    if decimals is not None and (len(world.value_added_categories) != 1 or world.margins):
+        raise OutputError(
+            f"{path}: fixed point holds one value-added category and no margins; sum them first."
+        )
+    arrays: dict[str, NDArray[Any]] = dict(array_names(world))
+    if decimals is not None:
+        del arrays["V"]
+        for name in TABLES:
+            if name != "V":
+                whole = np.rint(arrays[name] * 10.0**decimals)
+                if np.abs(whole).max(initial=0) >= 2**53:
+                    raise OutputError(f"{path}: {name} is too large for {decimals} decimals.")
+                arrays[name] = _planes(whole.astype(np.int64))
+    text = dump_meta(world_meta(world) | {"decimals": decimals}, path)
     part = path.with_name(path.name + ".part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -126,6 +109,21 @@ def read_world(path: Path) -> World:
     declares more nodes than the limit; WorldError when the table in it does
     not balance.
     """
+
+    def whole(archive: zipfile.ZipFile, size: int) -> World:
+        meta = _meta(archive, path)
+        _check_numbers(archive, path, size)
+        return _world(archive, meta, path)
+
+    return _open(path, whole)
+
+
+def read_labels(path: Path) -> dict[str, Any]:
+    """The labels of a world file without its numbers; errors as in `read_world`."""
+    return _open(path, lambda archive, _: _meta(archive, path))
+
+
+def _open(path: Path, work: Callable[[zipfile.ZipFile, int], Read]) -> Read:
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -133,9 +131,7 @@ def read_world(path: Path) -> World:
         if not path.is_file():  # a device or pipe may never end
             raise DataError(f"{path} is not an ordinary file.")
         with zipfile.ZipFile(path) as archive:
-            meta = _meta(archive, path)
-            _check_numbers(archive, path, size)
-            return _world(archive, meta, path)
+            return work(archive, size)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:
@@ -164,69 +160,7 @@ def _meta(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         text = member.read(entry.file_size)
         if member.read(1):
             raise DataError(f"{path}: its labels are longer than declared.")
-    meta = json.loads(text, parse_constant=_no_constant)
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise DataError(f"{path}: not in the format {FORMAT}.")
-    _check_meta(meta)
-    if len(meta["regions"]) * len(meta["sectors"]) > MAX_NODES:
-        raise DataError(f"{path}: more than {MAX_NODES:,} region-sectors are declared; refused.")
-    return meta
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} among its labels")
-
-
-def _check_meta(meta: dict[str, Any]) -> None:
-    """Raise ValueError unless every label is of the kind a World holds."""
-
-    def texts(items: Any) -> bool:
-        return isinstance(items, list) and all(isinstance(x, str) for x in items)
-
-    def named(items: Any) -> bool:
-        return isinstance(items, dict) and texts(list(items.values()))
-
-    def whole(item: Any) -> bool:
-        return isinstance(item, int) and not isinstance(item, bool)
-
-    def sector(row: Any) -> bool:
-        return (
-            isinstance(row, list)
-            and len(row) == 4
-            and texts(row[:3])
-            and isinstance(row[3], list)
-            and all(whole(d) for d in row[3])
-        )
-
-    def satellite(row: Any) -> bool:
-        return isinstance(row, dict) and texts(row["dims"]) and texts([row["unit"], row["source"]])
-
-    kinds = {
-        "name": isinstance(meta["name"], str),
-        "year": whole(meta["year"]),
-        "regions": texts(meta["regions"]),
-        "sectors": isinstance(meta["sectors"], list) and all(map(sector, meta["sectors"])),
-        "final_categories": texts(meta["final_categories"]),
-        "value_added_categories": texts(meta["value_added_categories"]),
-        "taxes": isinstance(meta["taxes"], str),
-        "region_names": named(meta["region_names"]),
-        "parent": named(meta["parent"]),
-        "provenance": isinstance(meta["provenance"], dict),
-        "rtol": isinstance(meta["rtol"], int | float),
-        "atol": isinstance(meta["atol"], int | float),
-        "decimals": meta["decimals"] is None
-        or (whole(meta["decimals"]) and -9 <= meta["decimals"] <= 15),
-        "satellites": isinstance(meta["satellites"], dict)
-        and all(map(satellite, meta["satellites"].values())),
-    }
-    for key, good in kinds.items():
-        if not good:
-            raise ValueError(f"its {key} are not what a world has")
-    said = meta["provenance"]
-    lists = all(texts(said.get(key, [])) for key in ("notes", "estimated"))
-    measured = said.get("measured_error", {"summary": ""})
-    if not lists or not isinstance(measured, dict) or not isinstance(measured.get("summary"), str):
-        raise ValueError("its provenance is not what a world has")
+    return load_meta(text, path)
 
 
 def _check_numbers(archive: zipfile.ZipFile, path: Path, size: int) -> None:
@@ -263,49 +197,27 @@ def _array(
 
 
 def _world(archive: zipfile.ZipFile, meta: dict[str, Any], path: Path) -> World:
-    n, s = len(meta["regions"]), len(meta["sectors"])
-    c, v = len(meta["final_categories"]), len(meta["value_added_categories"])
-    shapes: dict[str, tuple[int, ...]] = {
-        "Z": (n * s, n * s),
-        "F": (n * s, n, c),
-        "V": (v, n * s),
-        "T_inputs": (n * s,),
-        "T_final": (n, c),
-    }
-    tables: dict[str, Any] = {}
+    shapes = array_shapes(meta)
     decimals = meta["decimals"]
     if decimals is None:
-        tables = {k: _array(archive, k, shape, False) for k, shape in shapes.items()}
-    else:
-        whole = {
-            k: _from_planes(_array(archive, k, shape, True))
-            for k, shape in shapes.items()
-            if k != "V"
+        arrays: dict[str, Any] = {
+            name: _array(archive, name, shape, False) for name, shape in shapes.items()
         }
-        if v != 1:
-            raise DataError(f"{path}: fixed point holds one value-added category.")
-        output = whole["Z"].sum(1) + whole["F"].sum((1, 2))
-        whole["V"] = (output - whole["Z"].sum(0) - whole["T_inputs"])[None]
-        tables = {k: array / 10.0**decimals for k, array in whole.items()}
-    size = {"sector": s, "origin": n, "destination": n, "region": n}
-    satellites = {}
-    for i, (key, row) in enumerate(meta["satellites"].items()):
-        shape = tuple(size[d] for d in row["dims"])
-        values = _array(archive, f"satellite{i}", shape, False)
-        satellites[key] = Satellite(values, tuple(row["dims"]), row["unit"], row["source"])
-    return World(
-        name=meta["name"],
-        year=meta["year"],
-        regions=tuple(meta["regions"]),
-        sectors=tuple(Sector(a, b, c_, tuple(d)) for a, b, c_, d in meta["sectors"]),
-        final_categories=tuple(meta["final_categories"]),
-        value_added_categories=tuple(meta["value_added_categories"]),
-        taxes=meta["taxes"],
-        region_names=meta["region_names"],
-        parent=meta["parent"],
-        satellites=satellites,
-        provenance=meta["provenance"],
-        rtol=meta["rtol"],
-        atol=meta["atol"],
-        **tables,
-    )
+        return assemble(meta, arrays)
+    if len(meta["value_added_categories"]) != 1:
+        raise DataError(f"{path}: fixed point holds one value-added category.")
+    whole = {
+        name: _from_planes(_array(archive, name, shape, True))
+        for name, shape in shapes.items()
+        if name in TABLES and name != "V"
+    }
+    arrays = {
+        name: _array(archive, name, shape, False)
+        for name, shape in shapes.items()
+        if name not in TABLES
+    }
+    output = whole["Z"].sum(1) + whole["F"].sum((1, 2))
+    whole["V"] = (output - whole["Z"].sum(0) - whole["T_inputs"])[None]
+    for name, array in whole.items():
+        arrays[name] = array / 10.0**decimals
+    return assemble(meta, arrays)

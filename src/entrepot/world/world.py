@@ -165,7 +165,9 @@ class World:
             if satellite.dims != ("sector", "origin", "destination"):
                 raise WorldError(f"{key} must have dims (sector, origin, destination).")
             if not np.isfinite(satellite.values).all():
-                raise WorldError(f"{key} must hold a rate for every flow, 0 where there is none.")
+                raise WorldError(
+                    f"{key} holds rates that are not finite; every flow needs one, 0 for none."
+                )
             if (satellite.values <= -1).any():
                 raise WorldError(
                     f"{key} holds a rate of -100 % or less: prices would not be positive."
@@ -236,7 +238,7 @@ class World:
         }
         digest.update(json.dumps(labels, sort_keys=True).encode())
         for array in (self.Z, self.F, self.V, self.T_inputs, self.T_final):
-            digest.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+            digest.update(array.data.cast("B") if array.size else b"")
         for key in sorted(self.margins):
             digest.update(key.encode())
             digest.update(self.margins[key].inputs.tobytes())
