@@ -30,7 +30,7 @@ YEARS = range(1900, 2101)
 
 @dataclass(frozen=True, slots=True)
 class FileAddress:
-    """One file: the name it is kept under, its address, and the years it holds.
+    """One file: the name it is kept under (no other file's), its address, and its years.
 
     - `member`: name of the table inside the archive, with `{year}` or `{yy}`
       for the year; None where the file is the table;
@@ -171,7 +171,11 @@ def addresses() -> dict[str, Address]:
     """Every dataset that can be had, by name, as `addresses.yaml` lists it."""
     rows = _yaml("addresses.yaml")
     require_unique("addresses", [row["name"] for row in rows], DataError)
-    return {row["name"]: read_row(row) for row in rows}
+    known = {row["name"]: read_row(row) for row in rows}
+    require_unique(
+        "addresses: file names", [f.name for row in known.values() for f in row.files], DataError
+    )
+    return known
 
 
 def address(name: str) -> Address:

@@ -438,12 +438,10 @@ def _say(world: World, target: Path, as_json: bool, more: dict[str, Any] | None 
         }
         print_json(facts | (more or {}))
         return
-    for step in world.provenance.get("steps", []):
-        if "cells" in step:
-            print(  # noqa: T201
-                f"Repair {step['step']}: {step['cells']:,} cells, {step['sum_absolute']:,.6g} "
-                f"{step['unit']} in absolute value."
-            )
+    from entrepot.world.build import steps_in_words
+
+    for sentence in steps_in_words(world.provenance):
+        print(sentence)  # noqa: T201
     print(f"{world!r} written to {target}.")  # noqa: T201
 
 

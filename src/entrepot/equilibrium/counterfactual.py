@@ -73,6 +73,7 @@ def counterfactual_world(
         Z=flows.reshape(n * s, n * s),
         F=final.reshape(n * s, n, len(categories)),
         V=(parts * V).reshape(len(old_v), n * s),
+        margins={},  # counted as value added by `calibrate`
         T_inputs=T_inputs.reshape(n * s) if separate else np.zeros(n * s),
         T_final=T_final if separate else np.zeros_like(T_final),
         final_categories=categories,

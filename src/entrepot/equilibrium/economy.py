@@ -112,7 +112,8 @@ def calibrate(
 
     Tariffs and export taxes attached to the world gross expenditure up, are
     credited as revenue, and are taken out of the net product taxes (or of
-    value added, where the table carries taxes inside it).
+    value added, where the table carries taxes inside it). Margins on inputs count
+    as value added of the buying sector, and a note says so.
 
     Raises WorldError naming the cells for negative value added, tax rates at
     or below -100 %, tax without inputs, or a region without value added.
@@ -136,12 +137,18 @@ def calibrate(
     Y = sales.sum(2) + drawn.sum(2)
     paid = inputs * markup[:, None, :]
     duty = (paid - inputs).sum(0)
-    V = world.V.sum(0).reshape(n, s).T + world.slack.reshape(n, s).T
+    V = (world.V.sum(0) + world.margin_inputs + world.slack).reshape(n, s).T
     T = world.T_inputs.reshape(n, s).T
     if world.slack.any() and np.abs(world.slack).max() > 1e-6:
         notes.append(
             f"slack of {np.abs(world.slack).sum():,.0f} million USD between row and column sums "
             "is counted as value added"
+        )
+    if world.margin_inputs.any():
+        names = [key for key, margin in world.margins.items() if margin.inputs.any()]
+        notes.append(
+            f"{' and '.join(names)} ({np.abs(world.margin_inputs).sum():,.0f} million USD on inputs) "
+            "are counted as value added"
         )
     if world.taxes == "separate":
         T = T - duty

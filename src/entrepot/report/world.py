@@ -12,6 +12,7 @@ from rich.table import Table
 from entrepot.catalogues import groups
 from entrepot.report.table import plain_table
 from entrepot.scenario.select import group_use
+from entrepot.world.build import steps_in_words
 from entrepot.world.world import World, trade_flows
 
 
@@ -47,8 +48,20 @@ def world_dict(world: World) -> dict[str, Any]:
             "negative_value_added_cells": int((added < 0).sum()),
         },
         "product_taxes": world.taxes,
+        "margins": {key: float(m.inputs.sum() + m.final.sum()) for key, m in world.margins.items()},
+        "steps": steps_in_words(world.provenance),
         "tariffs": world.satellites["tariffs"].source if "tariffs" in world.satellites else "none",
-        "satellites": sorted(world.satellites),
+        "satellites": [
+            {
+                "name": key,
+                "dims": list(s.dims),
+                "unit": s.unit,
+                "source": s.source,
+                "rule": s.rule,
+                "coverage": s.coverage,
+            }
+            for key, s in sorted(world.satellites.items())
+        ],
         "final_categories": list(world.final_categories),
         "value_added_categories": list(world.value_added_categories),
         "regions": [
@@ -107,6 +120,16 @@ def print_world(console: Console, world: World) -> None:
     for key in ("data", "terms", "credit"):
         if key in provenance:
             facts.add_row(key.capitalize(), escape(str(provenance[key])))
+    for key, value in data["margins"].items():
+        facts.add_row("Margin", f"{escape(key)}: {value / 1e3:,.3f} bn USD")
+    for s in data["satellites"]:
+        covered = f"{s['coverage']:.1%} of its cells have a number"
+        facts.add_row(
+            "Satellite",
+            escape(f"{s['name']} ({', '.join(s['dims'])}; {s['unit']}): {covered}; {s['source']}"),
+        )
+    for text in data["steps"]:
+        facts.add_row("Step", escape(text))
     for text in provenance.get("estimated", []):
         facts.add_row("Estimated", escape(text))
     if "measured_error" in provenance:

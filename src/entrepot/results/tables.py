@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entrepot.catalogues import economy_names
 from entrepot.core.version import __version__
+from entrepot.world.build import steps_in_words
 
 if TYPE_CHECKING:
     from entrepot.results.run import Result
@@ -233,6 +234,7 @@ def limits(result: Result) -> list[str]:
     estimated = world.provenance.get("estimated", [])
     if world.provenance.get("notes"):
         lines += [str(note) for note in world.provenance["notes"]]
+    lines += steps_in_words(world.provenance)
     lines += [f"Estimated, not observed: {text}" for text in estimated]
     if result.lowered.tariff_source == "none":
         lines.append(

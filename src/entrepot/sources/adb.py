@@ -13,6 +13,7 @@ from entrepot.catalogues import economies, economy_names
 from entrepot.core.errors import DataError
 from entrepot.sources.raw import RawTable
 from entrepot.sources.sheets import file_facts, lines, read_sheet, sheet_table, workbook
+from entrepot.sources.workbook import Rule
 
 # Codes that differ from ISO 3166 alpha-3.
 ISO = {
@@ -24,7 +25,7 @@ ISO = {
 }  # fmt: skip
 OWN = {"ROW": "ROW", "ROLAC": "ROLAC"}
 NAMES = {"ROLAC": "Rest of Latin America and the Caribbean"}
-DATA_SHEET = re.compile(r"^ADB MRIO (\d{4})$")
+DATA_SHEET = r"^ADB MRIO \d{4}$"
 YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 INDUSTRY = re.compile(r"^c([1-9]|[12]\d|3[0-5])$", re.IGNORECASE)
 RTOL, ATOL = 1e-6, 0.01
@@ -53,19 +54,10 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
 
     data, name = workbook(path, fits, member)
     where = str(path) if name == path.name else f"{path} ({name})"
-    chosen: list[str] = []
-
-    def data_sheet(names: list[str]) -> str:
-        good = [n for n in names if DATA_SHEET.match(n)] or [n for n in names if n != "Legend"]
-        if len(good) != 1:
-            raise DataError(f"{where}: which of the sheets {names} holds the table is unclear.")
-        chosen.extend(good)
-        return good[0]
-
-    sheet = read_sheet(data, where, data_sheet)
+    sheet = read_sheet(data, where, Rule(DATA_SHEET, ("Legend",)))
     rows, columns = lines(sheet, where, _region, _item)
     table = sheet_table(sheet, rows, columns, where)
-    said = [int(y) for y in YEAR.findall(f"{chosen[0]} {sheet.titles}")]
+    said = [int(y) for y in YEAR.findall(f"{sheet.name} {sheet.titles}")]
     when = year or (said[0] if said else None)
     if when is None:
         raise DataError(

@@ -179,7 +179,7 @@ class _Bounded(io.RawIOBase):
 def read_bytes(path: Path, member: str | None, most: int) -> bytes:
     """A whole file or member of at most `most` bytes."""
     with open_file(path, member) as opened:
-        data = opened.stream.read(most + 1)
+        data = opened.stream.read(min(most, opened.size) + 1)
     if len(data) > most:
         raise DataError(f"{opened.where}: larger than {most:,} bytes; refused.")
     return data

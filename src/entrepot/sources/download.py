@@ -52,7 +52,7 @@ PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml")
 class Progress(Protocol):
     """Told after every block how many bytes there are, and of how many (None: not known)."""
 
-    def __call__(self, done: int, total: int | None) -> None:
+    def __call__(self, done: int, total: int | None, /) -> None:
         """Take note; an exception raised here ends the download."""
 
 
@@ -115,7 +115,8 @@ def download(
 
     A file that is there already is not fetched again, provided that its
     checksum is the published one or, where none is published, that it is of its
-    kind. An interrupted download goes on where it stopped.
+    kind; one that a user put there by hand is taken likewise. An interrupted
+    download goes on where it stopped.
 
     Parameters
     ----------
@@ -514,7 +515,6 @@ def _write(out: FileIO, data: bytes) -> None:
 def _empty(job: _Job, out: FileIO) -> None:
     with _disk(job):
         out.truncate(0)
-        job.note.unlink(missing_ok=True)
 
 
 def _sweep(job: _Job, out: FileIO) -> None:

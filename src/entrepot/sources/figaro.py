@@ -60,7 +60,7 @@ def _is_flat(header: list[str]) -> bool:
 
 
 def _is_matrix(header: list[str]) -> bool:
-    return header[0] == "rowLabels" and any(label.endswith("_P3_S14") for label in header)
+    return header[:1] == ["rowLabels"] and any(label.endswith("_P3_S14") for label in header)
 
 
 def read(path: Path, *, year: int | None = None, member: str | None = None) -> RawTable:
@@ -88,6 +88,10 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
             table = blocks(matrix.values, rows, columns, opened.where)
         else:
             raise DataError(f"{opened.where}: neither a FIGARO matrix nor a FIGARO flat file.")
+    lines = [row.code for row in rows if row.kind != "node"]
+    missing = (len(ADDED) + len(MARGINS) + 1) - len(set(lines))
+    if missing:
+        raise DataError(f"{opened.where}: {missing} of its closing rows are missing. Cut short?")
     named = YEAR.search(member or path.name)
     when = year or (int(named[1]) if named else None)
     if when is None:
@@ -135,7 +139,7 @@ def _line(label: str, where: str, is_row: bool) -> Line:
         raise DataError(f"{where}: the label {label!r} is not of the form AREA_CODE.")
     if area == "W2" and is_row:
         if code == TAX:
-            return Line("tax")
+            return Line("tax", code=TAX)
         if code in ADDED:
             return Line("added", code=ADDED[code])
         if code in MARGINS:

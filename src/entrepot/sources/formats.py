@@ -213,6 +213,8 @@ def recognise(path: Path) -> Format:
     good = [row for row in FORMATS.values() if row.is_it(path)]
     if len(good) == 1:
         return good[0]
+    if path.is_dir() and not good:
+        raise DataError(f"{path} is a folder, and no table in any format that is read here.")
     said = f"it could be {' or '.join(r.name for r in good)}" if good else "none of them fits"
     raise DataError(
         f"{path}: which format this is cannot be told ({said}); say it with --format "

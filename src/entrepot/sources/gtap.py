@@ -147,6 +147,7 @@ class _Base:
     axes: dict[str, tuple[str, ...]]
     arrays: dict[str, Array]
     release: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -177,10 +178,11 @@ def read(
     when = _year(path, found, year)
     listed, release = _read_sets(_File(sets) if sets is not None else found.sets)
     har = found.har
-    base = _from_csv(path, found.csv, listed) if har is None else _from_har(har, listed)
-    if base.release is None:
-        base = replace(base, release=release)
-    return _table(base, when, path, found)
+    with np.errstate(over="ignore", invalid="ignore"):  # a number out of all bounds is the audit's
+        base = _from_csv(path, found.csv, listed) if har is None else _from_har(har, listed)
+        if base.release is None:
+            base = replace(base, release=release)
+        return _table(base, when, path, found)
 
 
 # --- where the data are ----------------------------------------------------------------------
@@ -415,11 +417,17 @@ def _from_csv(path: Path, files: Sequence[_File], listed: dict[str, tuple[str, .
         for axis, labels in zip(dims, flats[new].labels, strict=True):
             for label in labels:
                 seen.setdefault(axis, {}).setdefault(label.strip().casefold(), label.strip())
-    if version == "6.2":  # what is made is what is traded, and capital goods
-        seen["PROD"] = seen.get("COMM", {}) | seen.get("PROD", {})
-    elif "ACTS" not in listed and set(seen.get("ACTS", {})) < set(seen.get("COMM", {})):
-        seen["ACTS"] = seen["COMM"]  # one without a line makes nothing
-    axes = {axis: listed.get(axis) or tuple(known.values()) for axis, known in seen.items()}
+    axes = {axis: tuple(known.values()) for axis, known in seen.items()} | listed
+    goods, makers = _folded(axes.get("COMM", ())), "PROD" if version == "6.2" else "ACTS"
+    made = axes.get(makers, ())
+    notes: tuple[str, ...] = ()
+    if makers not in listed and (version == "6.2" or set(_folded(made)) <= set(goods)):
+        # A commodity without a line is made by nobody; in version 6.2 capital goods are made too.
+        more = tuple(label for label in made if label.casefold() not in goods)
+        axes[makers] = axes.get("COMM", ()) + more
+        idle = [label for label in axes.get("COMM", ()) if label.casefold() not in _folded(made)]
+        if idle:
+            notes = (f"Taken to be made by nobody, for want of a line that says so: {some(idle)}.",)
     arrays = {}
     for new, name, dims in rows:
         where = by_name[name].where
@@ -429,7 +437,7 @@ def _from_csv(path: Path, files: Sequence[_File], listed: dict[str, tuple[str, .
                 f"{where}: {math.prod(shape):,} cells; more than {MAX_CELLS:,} are refused."
             )
         arrays[new] = _scattered(flats[new], [axes.get(axis, ()) for axis in dims], dims, where)
-    return _common(_Base(str(path), version, axes, arrays))
+    return _common(_Base(str(path), version, axes, arrays, notes=notes))
 
 
 def _long(opened: Opened, dims: Sequence[str]) -> Flat:
@@ -539,7 +547,7 @@ def _common(base: _Base) -> _Base:
         if "ACTS" in dims and new in arrays:
             arrays[new] = arrays[new][:, order]
     axes["ACTS"] = axes["COMM"]
-    return _Base(base.where, base.version, axes, arrays, base.release)
+    return replace(base, axes=axes, arrays=arrays)
 
 
 # --- the table --------------------------------------------------------------------------------
@@ -567,6 +575,7 @@ def _table(base: _Base, year: int, path: Path, found: _Found) -> RawTable:
         f"Transport between regions is the margin {TRANSPORT!r} of those who use the goods, and the "
         f"final use {POOL!r} of the regions that supply it.",
         "Imports of a region from itself (a region of several economies) are among its sales at home.",
+        *base.notes,
     ]
     sold = a["VMSB"].sum(1)  # imports of a commodity by a region
     uses = {"firms": a["VMFB"], "final": np.stack([a["VMPB"], a["VMGB"], a["VMIB"]], axis=1)}
@@ -607,7 +616,7 @@ def _table(base: _Base, year: int, path: Path, found: _Found) -> RawTable:
 
     added, categories = _value_added(base)
     regions = tuple(label.upper() for label in places)
-    one = found.har if found.har is not None else None
+    one = found.har
     return RawTable(
         name=f"gtap-{year}",
         year=year,
@@ -677,7 +686,7 @@ def _output_tax_note(base: _Base) -> str:
     if "MAKB" in base.arrays and "MAKS" in base.arrays:
         return "."
     output = "MAKB" if "MAKB" in base.arrays else "what is sold"
-    return f": {output} less what inputs and factors cost, so that costs are sales by construction."
+    return f": {output} less what inputs and factors cost, so an error in either is in them."
 
 
 def _require_diagonal(base: _Base, name: str) -> None:

@@ -15,9 +15,9 @@ type:
 Reals are stored in single precision and read exactly as stored. The file has no index, so its
 records are scanned by their lengths; only the headers asked for are loaded.
 
-Memory: 8 bytes a number and 4 of its text in the file, for the headers asked for; a sparse array
-takes 8 bytes a cell, `MAX_SPARSE` cells at most. Every declared size is compared with the bytes
-that are there before anything is allocated.
+Memory: four times the bytes of the numbers asked for, forty times those of the strings. A sparse
+array takes 8 bytes a cell, `MAX_SPARSE` cells at most in all. Every declared size is compared with
+the bytes that are there before anything is allocated.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BLANK = b"    "
 ELEMENT = 12  # characters of a set's name and of an element
 MAX_HEADERS = 20_000
 MAX_STRINGS = 1_000_000
-# Cells of a sparse array: so many in any case, or so many for each one stored, and never more.
+# Cells of a sparse array: so many in any case, or so many for each one stored; in all, so many.
 SPARSE_FLOOR, SPARSE_RATIO, MAX_SPARSE = 32_000_000, 1000, 200_000_000
 # What a record is written to hold at most: some programs cannot read records beyond 32,000 bytes.
 CHUNK, MATRIX_CHUNK, SPARSE_CHUNK, TEXT_CHUNK = 7996, 7991, 3996, 29_996
@@ -151,11 +151,14 @@ def read_har(
     """
     wanted = None if headers is None else {name.strip().upper() for name in headers}
     found: dict[str, Header] = {}
+    spread = MAX_SPARSE
     with _opened(path, member) as (stream, where, size):
         for entry in _scan(stream, where, size):
             key = entry.name.upper()
             if key in wanted if wanted is not None else not key.startswith("XX"):
-                found[key] = _Section(stream, where, entry).header()
+                header = found[key] = _Section(stream, where, entry, spread).header()
+                if header.kind.endswith("SPSE") and isinstance(header.values, np.ndarray):
+                    spread -= header.values.size
     return found
 
 
@@ -261,8 +264,9 @@ def _text(data: bytes) -> str:
 class _Section:
     """The records of one header, taken one after the other."""
 
-    def __init__(self, stream: IO[bytes], where: str, entry: _Entry) -> None:
+    def __init__(self, stream: IO[bytes], where: str, entry: _Entry, spread: int) -> None:
         self.stream, self.where, self.entry = stream, where, entry
+        self.spread = spread  # cells that a sparse array may still have
         self.left = entry.records
         self.bytes = entry.end - entry.start
         stream.seek(entry.start)
@@ -471,7 +475,7 @@ class _Section:
             self.fail(f"positions of {index} bytes and values of {real}; 4 and 4 are read here.")
         if not 0 <= stored <= cells or 8 * stored > self.bytes:
             self.fail(f"{stored:,} values for {cells:,} cells in {self.bytes:,} bytes.")
-        if cells > min(MAX_SPARSE, max(SPARSE_FLOOR, SPARSE_RATIO * stored)):
+        if cells > min(self.spread, max(SPARSE_FLOOR, SPARSE_RATIO * stored)):
             self.fail(f"{stored:,} values spread over {cells:,} cells; refused.")
         at = np.empty(stored, np.int32)
         values = np.empty(stored, np.float32)

@@ -51,7 +51,7 @@ def matches(path: Path) -> bool:
     with open_file(path) as opened:
         header = read_header(opened, ",")
     codes = {m[2] for m in map(NODE.match, header[1:]) if m}
-    return set(FINAL) <= codes and header[-1] == "OUT"
+    return set(FINAL) <= codes and header[-1:] == ["OUT"]
 
 
 def read(
@@ -83,6 +83,9 @@ def read(
     where = opened.where
     rows = [_row(label[0], where) for label in matrix.rows]
     columns = [_column(label, where) for label in matrix.columns]
+    closing = {row.kind for row in rows} | {column.kind for column in columns[-1:]}
+    if not closing >= {"tax", "added", "output"} or matrix.columns[-1] != "OUT":
+        raise DataError(f"{where}: the rows TLS, VA, OUT or the column OUT are missing. Cut short?")
     table = blocks(matrix.values, rows, columns, where)
     notes = []
     parts = {p: whole for p, whole in PARTS.items() if p in table["regions"]}

@@ -2,7 +2,7 @@
 
 | file | columns or keys |
 |---|---|
-| `world.json` | format, name, year; may have currency, to_million, taxes, rtol, atol, provenance, satellites |
+| `world.json` | format, name, year; at will currency, to_million, taxes, rtol, atol, provenance, satellites |
 | `regions.csv` | code; optional: name, parent |
 | `sectors.csv` | code; optional: name, slug, isic (`10-12`, or `10 11 12`) |
 | `categories.csv` | kind (`final`, `value_added`, `tax`, `margin`), name |
@@ -162,7 +162,7 @@ def read(path: Path) -> RawTable:
             Sector(
                 row["code"],
                 row.get("name") or row["code"],
-                row.get("slug") or row["code"].lower(),
+                row.get("slug", row["code"].lower()),
                 _isic(row.get("isic", ""), folder.where("sectors.csv")),
             )
             for row in sectors

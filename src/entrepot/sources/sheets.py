@@ -31,10 +31,10 @@ from entrepot.sources.archive import (
     sha256,
 )
 from entrepot.sources.layout import Line, blocks
+from entrepot.sources.workbook import Rule, read_cells
 
 MAX_WORKBOOK = 400_000_000
 MAX_UNPACKED = 2_000_000_000
-MAX_CELLS = 30_000_000
 # Closing rows by the beginning of their name, in lower case; the two releases and the ADB differ
 # in codes, not in words.
 CLOSING = (
@@ -47,13 +47,13 @@ CLOSING = (
     (re.compile(r"value added"), "added", "value added at basic prices"),
     (re.compile(r"(gross )?output|total( output)?$"), "output", ""),
 )
-TITLE_ROWS = 12
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sheet:
     """A sheet cut into titles, header and label cells (text), and numbers."""
 
+    name: str
     titles: str
     codes: list[str]
     names: list[str]
@@ -91,96 +91,29 @@ def _check_workbook(data: bytes, where: str) -> None:
         raise DataError(f"{where}: a workbook that unpacks to {size:,} bytes is refused.")
 
 
-def read_sheet(data: bytes, where: str, choose_sheet: Callable[[list[str]], str]) -> Sheet:
+def read_sheet(data: bytes, where: str, rule: Rule) -> Sheet:
     """Cut the one data sheet of a workbook.
 
     Raises DataError when the sheet is missing, its header is not of this
     layout, or a cell is neither a number nor blank.
     """
-    from python_calamine import CalamineWorkbook
-
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheet = book.get_sheet_by_name(choose_sheet(book.sheet_names))
-        if sheet.total_height * sheet.total_width > MAX_CELLS:
-            raise DataError(
-                f"{where}: {sheet.total_height:,} x {sheet.total_width:,} cells; refused."
-            )
-        rows = sheet.iter_rows()
-        return _cut(rows, where)
-    except DataError:
-        raise
-    except Exception as error:
-        text = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise DataError(f"{where}: the workbook cannot be read ({text}).") from None
-
-
-def _cut(rows: Any, where: str) -> Sheet:
-    head: list[list[Any]] = []
-    for row in rows:
-        head.append(row)
-        if len(row) > 4 and _word(row[4]).lower() == "c1":
-            break
-        if len(head) > TITLE_ROWS:
-            raise DataError(f"{where}: no row of item codes (c1, c2, ...) above the data.")
-    else:
-        raise DataError(f"{where}: no row of item codes (c1, c2, ...) above the data.")
-    items, economies = head[-1], head[-2] if len(head) > 1 else []
-    names = head[-3] if len(head) > 2 else []
-    codes = head[-4] if len(head) > 3 else []
-    width = max(j for j, cell in enumerate(economies) if _word(cell)) + 1 if economies else 0
-    if width < 6:
-        raise DataError(f"{where}: no row of economies above the item codes.")
-    labels: list[list[str]] = [[], [], [], []]
-    values: list[Array] = []
-    for i, row in enumerate(rows, len(head) + 1):
-        words = [_word(cell) for cell in row[:4]]
-        if not any(words[1:]):
-            if any(isinstance(cell, float) and cell for cell in row[4:width]):
-                raise DataError(f"{where} row {i}: numbers without a label.")
-            break  # footnotes and formatting below the table
-        for column, word in zip(labels, words, strict=True):
-            column.append(word)
-        values.append(_numbers(row[4:width], i, where))
-    if not values:
-        raise DataError(f"{where}: nothing below the header.")
-
-    def text(cells: list[Any]) -> list[str]:
-        return [_word(cell) for cell in cells[4:width]]
-
+    cells = read_cells(data, where, rule)
+    blank = [""] * len(cells.head[0])
+    above = [blank] * (4 - len(cells.head)) + cells.head
+    codes, names, economies, items = (row[4:] for row in above[-4:])
     return Sheet(
-        " ".join(_word(row[0]) for row in head if row),
-        text(codes),
-        text(names),
-        text(economies),
-        text(items),
-        labels[0],
-        labels[1],
-        labels[2],
-        labels[3],
-        np.stack(values),
+        cells.sheet,
+        " ".join(row[0] for row in cells.head),
+        codes,
+        names,
+        economies,
+        items,
+        cells.labels[0],
+        cells.labels[1],
+        cells.labels[2],
+        cells.labels[3],
+        cells.values,
     )
-
-
-def _numbers(cells: list[Any], row: int, where: str) -> Array:
-    try:
-        return np.array(cells, dtype=np.float64)
-    except (ValueError, TypeError):
-        pass
-    out = np.full(len(cells), np.nan)
-    for j, cell in enumerate(cells):
-        if isinstance(cell, int | float) and not isinstance(cell, bool):
-            out[j] = cell
-        elif not (isinstance(cell, str) and not cell.strip()):  # blank, or a space
-            raise DataError(f"{where} row {row}, column {j + 5}: {cell!r} is not a number.")
-    return out
-
-
-def _word(cell: Any) -> str:
-    """A label cell as text; codes that look like numbers come as numbers."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
 
 
 Item = Callable[[str, str, str], tuple[str, str] | None]

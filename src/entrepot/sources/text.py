@@ -1,9 +1,17 @@
-"""Labelled matrices in text: one header line, one label a line, numbers between separators.
+"""Labelled matrices in text: header lines, labels before each line, numbers between separators.
 
 The reader is strict: every line has as many cells as the header, every cell is
 a number or blank (NaN), every label is kept as it stands. It parses blocks of
 whole lines in threads, turning a block into one column of numbers first: a
 wide table costs no more than a long one.
+
+- `read_matrix`: a table with one header line, kept whole;
+- `each_block`: any number of header lines, none included, and something done
+  with every block of rows, in the same threads: what is not wanted need not be
+  kept, and nothing is passed over unread;
+- `read_numbers`: a matrix without any labels, of known size;
+- `read_words`: a small table of words;
+- `Files`: the files of one table, in a folder or a zip.
 
 Memory: 8 bytes a cell, and a cell takes at least one byte of text; so at most
 eight times the unpacked text, and some blocks of it.
@@ -12,24 +20,43 @@ eight times the unpacked text, and some blocks of it.
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from entrepot.core.errors import DataError
+from entrepot.core.labels import some
 from entrepot.core.tables import Array
-from entrepot.sources.archive import Opened
+from entrepot.sources.archive import (
+    MAX_MEMBERS,
+    Opened,
+    is_zip,
+    members,
+    open_file,
+    require_file,
+    sha256,
+)
 
 BLOCK = 8 << 20
 MAX_HEADER = 8 << 20
 MAX_COLUMNS = 25_000
+MAX_WIDE = 50_000  # columns where only some are kept
 MAX_CELL = 400  # characters of one cell, on average over a line
+MAX_WORDS = 16 << 20
+MAX_DEPTH = 3  # folders below the one that is named
+
+Names = list[tuple[str, ...]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,12 +69,13 @@ class Matrix:
     values: Array
 
 
-def read_header(opened: Opened, delimiter: str) -> list[str]:
-    """The cells of the first line."""
-    line = opened.stream.readline(MAX_HEADER)
-    if len(line) >= MAX_HEADER:
-        raise DataError(f"{opened.where}: its first line is no header of a table.")
-    return _cells(_text(line, opened.where, 1), delimiter)
+def read_header(opened: Opened, delimiter: str, line: int = 1) -> list[str]:
+    """The cells of the first line, or of the next one, which is the file's line number `line`."""
+    text = opened.stream.readline(MAX_HEADER)
+    if len(text) >= MAX_HEADER:
+        which = "first line" if line == 1 else f"line {line}"
+        raise DataError(f"{opened.where}: its {which} is no header of a table.")
+    return _cells(_text(text, opened.where, line), delimiter, f"{opened.where} line {line}")
 
 
 def read_matrix(opened: Opened, delimiter: str = ",", labels: int = 1) -> Matrix:
@@ -66,34 +94,205 @@ def read_matrix(opened: Opened, delimiter: str = ",", labels: int = 1) -> Matrix
         )
     most_rows = min(MAX_COLUMNS + 1000, opened.size // width + 2)
     values = np.empty((most_rows, width))
-    rows: list[tuple[str, ...]] = []
+    rows: Names = []
     work = _Lines(opened.where, delimiter, labels, width)
-    waiting: deque[Future[tuple[list[tuple[str, ...]], Array]]] = deque()
-
-    def take() -> None:
-        names, block = waiting.popleft().result()
+    for names, block, _ in _in_threads(opened, width, 2, work.parse):
         if len(rows) + len(names) > most_rows:
             raise DataError(f"{opened.where}: more rows than a table of {width:,} columns has.")
         values[len(rows) : len(rows) + len(names)] = block
         rows.extend(names)
-
-    threads = min(4, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        for first_line, block in _blocks(opened, width):
-            waiting.append(pool.submit(work.parse, first_line, block))
-            if len(waiting) > threads:
-                take()
-        while waiting:
-            take()
     if not rows:
         raise DataError(f"{opened.where}: a header and nothing below it.")
     return Matrix(tuple(header[:labels]), tuple(header[labels:]), tuple(rows), values[: len(rows)])
 
 
-def _blocks(opened: Opened, width: int) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines with the number of their first line."""
+def each_block(
+    opened: Opened,
+    work: Callable[[int, Names, Array], Result],
+    *,
+    delimiter: str,
+    width: int,
+    rows: int | None,
+    labels: int = 0,
+    line: int = 1,
+) -> Iterator[Result]:
+    """What `work` makes of every block of rows, in the order of the file.
+
+    Parameters
+    ----------
+    opened : a file of which `line` - 1 header lines have been read already.
+    work : called in threads with the number of a block's first row (from 0), the
+        labels of its rows and their values (rows, width), which it may keep; it
+        must write only to what belongs to these rows.
+    width, rows : the numbers of columns and rows that there must be; None where
+        any number of rows will do.
+    labels : leading label cells of every line.
+
+    Raises DataError as `read_matrix` does, and for a blank line among the rows.
+    Nothing is raised for the rest of a file that is not iterated to its end.
+
+    """
+    if not 1 <= width <= MAX_WIDE:
+        raise DataError(
+            f"{opened.where}: a table of {width:,} columns; 1 to {MAX_WIDE:,} were expected."
+        )
+    lines = _Lines(
+        opened.where, delimiter, labels, width, "a line of it" if line == 1 else "the header"
+    )
+
+    def act(first_line: int, block: bytes) -> tuple[int, int, Result | None]:
+        names, values, numbers = lines.parse(first_line, block)
+        if not numbers:
+            return 0, first_line, None
+        first, count = numbers[0], len(numbers)
+        if numbers[-1] - first + 1 > count:
+            gap = next(k for k, number in enumerate(numbers) if number != first + k)
+            raise DataError(f"{opened.where} line {first + gap}: blank, among the rows.")
+        row = first - line
+        if rows is not None and row + count > rows:
+            raise DataError(f"{opened.where}: more than the {rows:,} rows that were expected.")
+        return count, first, work(row, names, values)
+
+    done = 0
+    for count, first, result in _in_threads(opened, width, line, act):
+        if not count:
+            continue
+        if first != line + done:
+            raise DataError(f"{opened.where} line {line + done}: blank, among the rows.")
+        done += count
+        yield result  # type: ignore[misc]  # None only without rows
+    if rows is not None and done != rows:
+        raise DataError(f"{opened.where}: {done:,} rows; {rows:,} were expected. Cut short?")
+
+
+def read_numbers(opened: Opened, delimiter: str, rows: int, width: int) -> Array:
+    """A matrix (rows, width) in a file that holds nothing else: no header, no labels."""
+    require_cells(opened, rows, width)
+    values = np.empty((rows, width))
+
+    def put(row: int, _names: Names, block: Array) -> None:
+        values[row : row + len(block)] = block
+
+    for _ in each_block(opened, put, delimiter=delimiter, width=width, rows=rows):
+        pass
+    return values
+
+
+def require_cells(opened: Opened, rows: int, width: int) -> None:
+    """Raise unless a file is large enough for that many cells: before memory is taken for them."""
+    if rows * width > opened.size + 1:
+        raise DataError(
+            f"{opened.where}: {opened.size:,} bytes cannot hold {rows:,} x {width:,} cells. Cut short?"
+        )
+
+
+def read_words(opened: Opened, delimiter: str) -> list[list[str]]:
+    """The cells of a small table of words, line by line; blank lines are left out."""
+    data = opened.stream.read(MAX_WORDS + 1)
+    if len(data) > MAX_WORDS:
+        raise DataError(f"{opened.where}: longer than {MAX_WORDS:,} bytes; no table of labels.")
+    lines = data.split(b"\n")
+    return [
+        _cells(_text(line, opened.where, i), delimiter, f"{opened.where} line {i}")
+        for i, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+
+
+class Files:
+    """The files of one table, in a folder or in a zip that is read in place, by relative name.
+
+    Raises DataError for anything but a folder or zip, and for an archive with a
+    member that is refused. A link in a folder is refused when it is opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.names: list[str]
+        try:
+            self.is_folder = path.is_dir()
+            if self.is_folder:
+                self.names = sorted(_below(path, path, MAX_DEPTH))
+                return
+            require_file(path)
+            packed = is_zip(path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+        if not packed:
+            raise DataError(f"{path} is neither a folder nor a zip archive.")
+        self.names = [name for name in members(path) if "__MACOSX" not in name]
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise DataError(f"{path} holds {some(twice)} more than once.")
+
+    def where(self, name: str) -> str:
+        """A file in words."""
+        return f"{self.path / name}" if self.is_folder else f"{self.path} ({name})"
+
+    def require(self, name: str) -> str:
+        """The name itself; DataError where there is no such file."""
+        if name not in self.names:
+            raise DataError(f"{self.path} holds no {name}; it holds {some(self.names)}.")
+        return name
+
+    def open(self, name: str) -> AbstractContextManager[Opened]:
+        """One of the files, for reading."""
+        self.require(name)
+        if not self.is_folder:
+            return open_file(self.path, name)
+        if (self.path / name).is_symlink():
+            raise DataError(f"{self.path / name} is a link; refused.")
+        return open_file(self.path / name)
+
+    def words(self, name: str, delimiter: str) -> list[list[str]]:
+        """The cells of a small table of words."""
+        with self.open(name) as opened:
+            return read_words(opened, delimiter)
+
+    def digest(self, names: Sequence[str]) -> str:
+        """SHA-256 of the zip; of a folder, that of a list of its files' own."""
+        if not self.is_folder:
+            return sha256(self.path)
+        try:
+            lines = "".join(f"{sha256(self.path / name)}  {name}\n" for name in sorted(names))
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror}).") from None
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _below(top: Path, folder: Path, depth: int) -> list[str]:
+    """Names of the files in a folder and its folders; links to folders are not followed."""
+    found: list[str] = []
+    for item in folder.iterdir():
+        if item.is_dir() and not item.is_symlink():
+            if depth > 1:
+                found += _below(top, item, depth - 1)
+        else:
+            found.append(item.relative_to(top).as_posix())
+        if len(found) > MAX_MEMBERS:
+            raise DataError(f"{top}: more than {MAX_MEMBERS:,} files; name the table's own folder.")
+    return found
+
+
+def _in_threads(
+    opened: Opened, width: int, line: int, work: Callable[[int, bytes], Result]
+) -> Iterator[Result]:
+    """What `work` makes of every block of whole lines, in order; few blocks at a time."""
+    waiting: deque[Future[Result]] = deque()
+    threads = min(4, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        for first_line, block in _blocks(opened, width, line):
+            waiting.append(pool.submit(work, first_line, block))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _blocks(opened: Opened, width: int, line: int) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines with the number of their first line, of which the first is `line`."""
     longest = MAX_CELL * (width + 10)
-    rest, line = b"", 2
+    rest = b""
     while data := opened.stream.read(BLOCK):
         rest += data
         cut = rest.rfind(b"\n") + 1
@@ -113,10 +312,12 @@ class _Lines:
     delimiter: str
     labels: int
     width: int
+    owner: str = "the header"
 
-    def parse(self, first_line: int, block: bytes) -> tuple[list[tuple[str, ...]], Array]:
+    def parse(self, first_line: int, block: bytes) -> tuple[Names, Array, list[int]]:
+        """Labels, values and line numbers of the lines that are not blank."""
         mark = self.delimiter.encode()
-        names: list[tuple[str, ...]] = []
+        names: Names = []
         parts: list[bytes] = []
         numbers: list[int] = []
         for number, line in enumerate(block.split(b"\n"), first_line):
@@ -126,14 +327,14 @@ class _Lines:
             label, rest = self._split(line, mark, number)
             if rest.count(mark) != self.width - 1:
                 raise DataError(
-                    f"{self.where} line {number}: {rest.count(mark) + 1 + self.labels:,} cells; the "
-                    f"header has {self.width + self.labels:,}. Cut short?"
+                    f"{self.where} line {number}: {rest.count(mark) + 1 + self.labels:,} cells; "
+                    f"{self.owner} has {self.width + self.labels:,}. Cut short?"
                 )
             names.append(label)
             parts.append(rest)
             numbers.append(number)
         if not names:
-            return names, np.empty((0, self.width))
+            return names, np.empty((0, self.width)), numbers
         column = b"\n".join(parts).replace(mark, b"\n") + b"\n"
         try:
             flat = _floats(column)
@@ -141,16 +342,20 @@ class _Lines:
             raise DataError(f"{self.where} {self._blame(parts, numbers, mark, error)}") from None
         if len(flat) != len(names) * self.width:
             raise DataError(f"{self.where} near line {numbers[0]}: quotes around numbers run on.")
-        return names, flat.reshape(len(names), self.width)
+        return names, flat.reshape(len(names), self.width), numbers
 
     def _split(self, line: bytes, mark: bytes, number: int) -> tuple[tuple[str, ...], bytes]:
         if b'"' not in line:
+            if not self.labels:
+                return (), line
             parts = line.split(mark, self.labels)
             if len(parts) <= self.labels:
                 raise DataError(f"{self.where} line {number}: no cells after its label.")
             head, rest = parts[:-1], parts[-1]
             return tuple(_text(p, self.where, number).strip() for p in head), rest
-        cells = _cells(_text(line, self.where, number), self.delimiter)
+        cells = _cells(
+            _text(line, self.where, number), self.delimiter, f"{self.where} line {number}"
+        )
         if any(self.delimiter in cell for cell in cells[self.labels :]):
             raise DataError(f"{self.where} line {number}: a cell holds the separator.")
         return (
@@ -181,12 +386,10 @@ _CONVERT = pyarrow.csv.ConvertOptions(column_types={"v": pa.float64()}, null_val
 def _floats(column: bytes) -> Array:
     """One number a line, correctly rounded; NaN for an empty line."""
     table = pyarrow.csv.read_csv(pa.BufferReader(column), _READ, _PARSE, _CONVERT)
-    chunks = table.column(0).chunks
-    return (
-        np.concatenate([c.to_numpy(zero_copy_only=False) for c in chunks])
-        if chunks
-        else np.empty(0)
-    )
+    parts = [c.to_numpy(zero_copy_only=False) for c in table.column(0).chunks]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _text(data: bytes, where: str, line: int) -> str:
@@ -196,9 +399,9 @@ def _text(data: bytes, where: str, line: int) -> str:
         raise DataError(f"{where} line {line}: not text in UTF-8 ({error.reason}).") from None
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
+def _cells(text: str, delimiter: str, where: str) -> list[str]:
     try:
         rows = list(csv.reader([text.rstrip("\r\n")], delimiter=delimiter, strict=True))
     except csv.Error as error:
-        raise DataError(f"a line of the table cannot be split into cells ({error}).") from None
+        raise DataError(f"{where}: cannot be split into cells ({error}).") from None
     return [cell.strip() for cell in rows[0]] if rows else []

@@ -23,13 +23,13 @@ from entrepot.sources.layout import Line, blocks
 from entrepot.sources.raw import RawTable
 from entrepot.sources.sheets import (
     CLOSING,
-    MAX_WORKBOOK,
     file_facts,
     lines,
     read_sheet,
     sheet_table,
     workbook,
 )
+from entrepot.sources.workbook import Rule
 
 FINAL_2013 = {
     "c37": "household consumption",
@@ -81,7 +81,7 @@ def read_2013(path: Path, *, year: int | None = None, member: str | None = None)
 
     data, name = workbook(path, fits, member)
     where = str(path) if name == path.name else f"{path} ({name})"
-    sheet = read_sheet(data, where, lambda names: names[0])
+    sheet = read_sheet(data, where, Rule(first=True))
     rows, columns = lines(sheet, where, _region, _item_2013)
     table = sheet_table(sheet, rows, columns, where)
     match = NAME_2013.match(name)
@@ -111,7 +111,7 @@ def read_2016(path: Path, *, year: int | None = None, member: str | None = None)
     where = str(path) if name == path.name else f"{path} ({name})"
     match = NAME_2016.match(name)
     when = year or (int(match[1]) if match else None)
-    sheet = read_sheet(data, where, lambda names: str(when) if str(when) in names else names[0])
+    sheet = read_sheet(data, where, Rule(prefer=rf"^{when}$", first=True))
     rows, columns = lines(sheet, where, _region, _item_2016)
     table = sheet_table(sheet, rows, columns, where)
     if "previous" in sheet.titles.lower():
@@ -210,6 +210,3 @@ def _finish(
         atol=ATOL,
         **table,
     )
-
-
-__all__ = ["MAX_WORKBOOK", "read_2013", "read_2016"]

@@ -261,7 +261,7 @@ class _Task:
 
 
 def _lifted(value: float, lift: int) -> float:
-    """value * 2**lift, inf beyond the range of numbers."""
+    """The value times 2**lift, inf beyond the range of numbers."""
     with np.errstate(over="ignore"):
         return float(np.ldexp(value, lift))
 
@@ -795,13 +795,15 @@ def _orders(task: _Task, at: _Point) -> Iterator[tuple[_Task, Array, Array]]:
 
 
 def _raise_if_proven(task: _Task, at: _Point) -> None:
-    """Seek sets of lines whose multipliers part from the others, and raise if they prove it."""
+    """Seek sets of lines whose multipliers part from the others, and raise the shortest proof."""
+    proofs = []
     for side, rise, push in _orders(task, at):
         order, excess, allowed = _beginnings(side, rise, push)
         found = np.flatnonzero(excess > allowed)
         if found.size:
-            R, C = _begin(side, order, int(found[0]))
-            _raise_if_proof(side, *_shrunk(side, R, C))
+            proofs.append((side, *_shrunk(side, *_begin(side, order, int(found[0])))))
+    for side, R, C in sorted(proofs, key=lambda proof: int(proof[1].sum() + proof[2].sum())):
+        _raise_if_proof(side, R, C)
 
 
 def _forced(task: _Task, at: _Point) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -132,6 +132,27 @@ def build(
             f"{raw.name} is not a table that can be used as it is: {found}. See all of it with "
             f"`entrepot world check`; {'; '.join(dict.fromkeys(hints)) or error}."
         ) from None
+
+
+def steps_in_words(provenance: Mapping[str, Any]) -> list[str]:
+    """One sentence a step that made a world of its table: what, how many cells, how much."""
+    out = []
+    for step in provenance.get("steps", []):
+        name, argument = step["step"], step.get("argument", "")
+        if "cells" in step:
+            out.append(
+                f"Repair {name}{' ' + argument if argument else ''}: {step['cells']:,} cells, "
+                f"{step['sum_absolute']:,.6g} {step['unit']} in absolute value."
+            )
+        elif name == "convert":
+            out.append(f"Converted from {step['from']} at {step['rate']:g} USD ({step['source']}).")
+        elif name == "tolerance":
+            out.append(f"Tolerance declared: {step['atol']:g} and {step['rtol']:g} of a total.")
+        else:
+            what = step.get("region") or step.get("sector") or ""
+            parts = ", ".join(step.get("parts", []))
+            out.append(f"{name.capitalize()}: {what} into {parts} ({step.get('source', '')}).")
+    return out
 
 
 def repair(raw: RawTable, repairs: Sequence[str]) -> tuple[RawTable, list[dict[str, Any]]]:

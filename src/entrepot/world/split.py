@@ -103,7 +103,7 @@ def split_region(
             world, region, parts, home,
             rows=w * (home.sum(1) + sold) - e * sold,
             columns=use * (home.sum(0) + bought) - use_imports * bought,
-            seed=w[:, :, None, None] * kin[:, None, :, None] * use[None, None],
+            plain=w[:, :, None, None] * use[None, None], affinity=kin[:, None, :, None],
         )  # fmt: skip
 
     where_old = np.array([i if i < at else i + k - 1 for i in others], dtype=np.intp)
@@ -170,14 +170,14 @@ def split_region(
 
 def _fit(
     world: World, region: str, parts: Sequence[str], home: Array, *,
-    rows: Array, columns: Array, seed: Array,
+    rows: Array, columns: Array, plain: Array, affinity: Array,
 ) -> Array:  # fmt: skip
     """Home flows (part, sector, part, user) with given cells, part-row and part-column sums."""
     negative = home < 0
-    fixed = np.zeros_like(seed)
+    fixed = np.zeros_like(plain)
     if negative.any():
         # Stocks drawn down stay proportional; what is fitted is the positive part.
-        fixed = seed / seed.sum((0, 2), keepdims=True) * np.where(negative, home, 0)[None, :, None]
+        fixed = plain * np.where(negative, home, 0)[None, :, None]
         rows = rows - fixed.sum((2, 3))
         columns = columns - fixed.sum((0, 1))
         home = np.where(negative, 0, home)
@@ -193,7 +193,7 @@ def _fit(
                 f"lower its share of {what}, or raise its share of output."
             )
     rows, columns = np.maximum(rows, 0), np.maximum(columns, 0)
-    flows = seed * home[None, :, None, :]
+    flows = plain * affinity * home[None, :, None, :]
 
     def ratio(target: Array, got: Array) -> Array:
         return np.divide(target, got, out=np.zeros_like(got), where=got > 0)
