@@ -240,7 +240,7 @@ def sheet_cells(c, titles, codes, names, item, final_items, final_codes, final_n
 
 
 def wiod_2013_cells(c, names):
-    codes = ["AtB", "C", "15t16", 19.0, 20.0][: len(c.sectors)]
+    codes = ["AtB", "C", "15t16", 19.0, 20.0, *range(50, 90)][: len(c.sectors)]
     return sheet_cells(
         c,
         [f"World Input-Output Table for {c.year}", "in current prices", "(industry-by-industry)",

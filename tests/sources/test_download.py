@@ -645,6 +645,7 @@ def test_a_lasting_fault_ends_after_the_attempts(server, file, tmp_path, code, w
     [
         ("file:///etc/hostname", "redirects to file: instead of http.s.; refused"),
         ("ftp://127.0.0.1/x.zip", "redirects to ftp:"),
+        ("http://[broken/x.zip", "redirects to no address"),
         ("data:application/zip;base64,UEsDBA==", "redirects to data:"),
     ],
 )
@@ -652,6 +653,19 @@ def test_a_redirect_out_of_the_web_is_refused(server, file, tmp_path, to, words)
     server.then = status(302, ("Location", to))
     fails(file, tmp_path, words)
     assert on_disk(tmp_path) == []
+
+
+def test_the_body_of_a_redirect_is_not_read(server, file, tmp_path):
+    def endless(h):
+        h.answer(302, ("Location", "/elsewhere"), ("Transfer-Encoding", "chunked"))
+        while not h.server.stop.wait(0.001):
+            h.give(b"%x\r\n%b\r\n" % (len(TABLE), TABLE))
+
+    server.plan = [endless, serve()]
+    get(file, tmp_path)
+    assert sum(server.sent[0]) < 100_000_000
+    assert (tmp_path / file.name).read_bytes() == TABLE
+    assert on_disk(tmp_path) == [file.name]
 
 
 def test_a_redirect_in_a_circle_ends(server, file, tmp_path):

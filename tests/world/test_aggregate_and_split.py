@@ -87,6 +87,14 @@ class TestManyToMany:
             group_concordance(world, ["eu72"])
 
 
+    def test_slack_adds_up_and_so_does_what_is_tolerated(self):
+        world = random_world(1, 4, 3)
+        off = replace(world, V=world.V + 0.9, atol=1.0)
+        one = aggregate(off, regions=dict.fromkeys(world.regions, "W"))
+        np.testing.assert_allclose(one.slack, -0.9 * 4, atol=1e-9)
+        assert one.atol == pytest.approx(4.0)
+
+
 class TestSatelliteRules:
     def test_amounts_are_summed_and_absence_spreads(self):
         world = random_world(1, 3, 2)

@@ -163,10 +163,8 @@ def download(
 
 def _fetch(job: _Job, out: FileIO, attempts: int, sleep: Callable[[float], None]) -> None:
     """Fill the part, in as many attempts as are granted."""
-    import requests
-
     best, left, reached = _size(out), attempts, False
-    with requests.Session() as session:
+    with _session() as session:
         while True:
             try:
                 return _attempt(job, out, session)
@@ -178,6 +176,17 @@ def _fetch(job: _Job, out: FileIO, attempts: int, sleep: Callable[[float], None]
                     raise _given_up(job, str(cut), size, attempts) from None
                 reached = reached or not cut.offline
                 sleep(2.0 ** (attempts - left - 1) if cut.wait is None else cut.wait)
+
+
+def _session() -> requests.Session:
+    """A session that leaves redirects alone; as it comes, it would read their bodies, however long."""
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            return None
+
+    return Session()
 
 
 def _given_up(job: _Job, why: str, size: int, attempts: int) -> DataError:
@@ -241,8 +250,13 @@ def _ask(job: _Job, session: requests.Session, headers: dict[str, str]) -> reque
 
 def _redirected(job: _Job, url: str, location: str) -> str:
     """Where a redirect leads: http or https, and not from https to http."""
-    onward = urlsplit(urljoin(url, location))
     secure = urlsplit(url).scheme == "https"
+    try:
+        onward = urlsplit(urljoin(url, location))
+    except ValueError:
+        raise DataError(
+            f"{job.file.name}: the server redirects to no address; {job.by_hand}."
+        ) from None
     if onward.scheme not in ("https", "http") or (secure and onward.scheme != "https"):
         raise DataError(
             f"{job.file.name}: the server redirects to {onward.scheme}: instead of "

@@ -87,6 +87,8 @@ def aggregate(
         summed = on_region.onto(on_sector.onto(apart, axis + 1), axis)
         return summed.reshape(*shape[:axis], n2 * s2, *shape[axis + 1 :])
 
+    # Slack adds up: a node made of k is good to k times what each of them is good to.
+    most = float(on_region.weights.sum(0).max() * on_sector.weights.sum(0).max())
     merged = n2 < n or on_region.index is None
     return replace(
         world,
@@ -108,7 +110,7 @@ def aggregate(
             key: _merge(world, key, satellite, on_region, on_sector)
             for key, satellite in world.satellites.items()
         },
-        atol=max(world.atol, 1e-12 * float(world.x.sum())),
+        atol=max(world.atol * max(most, 1.0), 1e-12 * float(world.x.sum())),
     )
 
 
