@@ -23,6 +23,7 @@ def main() -> None:
 
     import against
     import own
+    import tables
     from harness import dump, machine, show
 
     table = {
@@ -32,6 +33,7 @@ def main() -> None:
         "import": own.importing,
         "cli": own.command_line,
         **against.ROWS,
+        **tables.ROWS,
     }
     if args.list:
         print("\n".join(table))

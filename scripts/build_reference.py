@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import entrepot
 from entrepot.catalogues import economy_names, groups, sector_concordance
+from entrepot.catalogues.addresses import addresses, spans
 from entrepot.catalogues.elasticities import STANDARD, elasticities, elasticity_sets
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
@@ -28,7 +29,11 @@ from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenario
 from entrepot.scenario.read import library, read_scenario
 from entrepot.scenario.select import SECTOR_GROUPS
+from entrepot.sources import plain
+from entrepot.sources.formats import FORMATS
 from entrepot.validation import VALIDATIONS
+from entrepot.world.build import REPAIRS
+from entrepot.world.checks import CHECKS
 from entrepot.world.shelf import SHELF, load_world
 from entrepot.world.world import World
 
@@ -271,6 +276,52 @@ def results() -> str:
     )
 
 
+def tables() -> str:
+    """List formats, datasets that can be got, the checks of an audit and the repairs."""
+    got = [
+        (
+            code(name),
+            row.title,
+            spans(row.years) or "by hand",
+            f"[page]({row.landing})",
+            row.seen,
+        )
+        for name, row in addresses().items()
+    ]
+    checks = [(code(c.name), c.level, c.meaning) for c in CHECKS]
+    repairs = [
+        (code(f"{r.name}:{r.argument}" if r.argument else r.name), r.meaning)
+        for r in REPAIRS.values()
+    ]
+    formats = [(code(f.name), f.summary) for f in FORMATS.values()]
+    return "\n\n".join(
+        [
+            "# Tables",
+            "How to use them: [read and check a table](../../howto/tables.md).",
+            "## Formats",
+            table(("name", "what is read"), formats),
+            "## Datasets that can be got",
+            "`entrepot world get NAME --year YEAR`. No address was tried when this was written: "
+            "each was seen where its row says.",
+            table(("name", "what", "years", "provider", "address seen in"), got),
+            "## Checks",
+            "A finding of level `fail` makes `entrepot world check` exit with 1.",
+            table(("check", "level", "what must hold"), checks),
+            "## Repairs",
+            "Applied in the order given, and logged in the world's provenance with cell and size.",
+            table(("repair", "what it does"), repairs),
+            "## The plain format",
+            _plain_format(),
+        ]
+    )
+
+
+def _plain_format() -> str:
+    """Show the plain format as its module describes it."""
+    text = inspect.getdoc(plain) or ""
+    return text.split("\n\n", 1)[1]
+
+
 def validations() -> str:
     """List the published results that `entrepot validate` recomputes."""
     rows = [
@@ -396,6 +447,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "sectors": sectors,
     "elasticities": elasticity_page,
     "results": results,
+    "tables": tables,
     "validations": validations,
     "cli": command_line,
     "python": python,

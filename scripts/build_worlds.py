@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entrepot.sources.oecd_icio import read_2019_g20, read_2022
+from entrepot.sources.oecd_packages import read_2019_g20, read_2022
 from entrepot.world.oecd import full_2022, world_2019_g20, world_2022
 from entrepot.world.store import read_world, write_world
 from entrepot.world.world import World, trade_flows

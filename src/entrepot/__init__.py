@@ -21,7 +21,24 @@ _HOME = {
     "World": "entrepot.world.world",
     "attach": "entrepot.world.world",
     "aggregate": "entrepot.world.aggregate",
+    "group_concordance": "entrepot.world.aggregate",
+    "split_region": "entrepot.world.split",
+    "split_sector": "entrepot.world.split",
+    "attach_table": "entrepot.world.satellites",
+    "uncovered": "entrepot.world.satellites",
     "load_world": "entrepot.world.shelf",
+    "save_world": "entrepot.world.shelf",
+    "open_zarr": "entrepot.world.zarr",
+    "RawTable": "entrepot.sources.raw",
+    "read_table": "entrepot.sources.formats",
+    "audit": "entrepot.world.audit",
+    "build": "entrepot.world.build",
+    "ras": "entrepot.world.balance",
+    "gras": "entrepot.world.balance",
+    "least_squares": "entrepot.world.balance",
+    "Series": "entrepot.world.series",
+    "open_series": "entrepot.world.series",
+    "deflate": "entrepot.world.series",
     "Scenario": "entrepot.scenario.model",
     "Change": "entrepot.scenario.model",
     "Assumptions": "entrepot.scenario.model",
@@ -45,10 +62,27 @@ if TYPE_CHECKING:
     from entrepot.scenario.model import Change as Change
     from entrepot.scenario.model import Scenario as Scenario
     from entrepot.scenario.read import read_scenario as read_scenario
+    from entrepot.sources.formats import read_table as read_table
+    from entrepot.sources.raw import RawTable as RawTable
     from entrepot.world.aggregate import aggregate as aggregate
+    from entrepot.world.aggregate import group_concordance as group_concordance
+    from entrepot.world.audit import audit as audit
+    from entrepot.world.balance import gras as gras
+    from entrepot.world.balance import least_squares as least_squares
+    from entrepot.world.balance import ras as ras
+    from entrepot.world.build import build as build
+    from entrepot.world.satellites import attach_table as attach_table
+    from entrepot.world.satellites import uncovered as uncovered
+    from entrepot.world.series import Series as Series
+    from entrepot.world.series import deflate as deflate
+    from entrepot.world.series import open_series as open_series
     from entrepot.world.shelf import load_world as load_world
+    from entrepot.world.shelf import save_world as save_world
+    from entrepot.world.split import split_region as split_region
+    from entrepot.world.split import split_sector as split_sector
     from entrepot.world.world import World as World
     from entrepot.world.world import attach as attach
+    from entrepot.world.zarr import open_zarr as open_zarr
 
 
 def __getattr__(name: str) -> Any:

@@ -332,23 +332,22 @@ def write_xlsb(path, name, rows):
     def wide(word):
         return struct.pack("<I", len(word)) + word.encode("utf-16-le")
 
-    sheet = record(129) + record(
-        148, struct.pack("<4I", 0, len(rows) - 1, 0, max(map(len, rows)) - 1)
-    )
-    sheet += record(145)
+    out = bytearray(record(129))
+    size = (0, len(rows) - 1, 0, max(map(len, rows)) - 1)
+    out += record(148, struct.pack("<4I", *size)) + record(145)
     for i, row in enumerate(rows):
-        sheet += record(0, struct.pack("<IIHBBBI", i, 0, 300, 0, 0, 0, 0))
+        out += record(0, struct.pack("<IIHBBBI", i, 0, 300, 0, 0, 0, 0))
         for j, cell in enumerate(row):
             place = struct.pack("<II", j, 0)
             if cell is None:
                 continue
             if isinstance(cell, str):
-                sheet += record(6, place + wide(cell))
+                out += record(6, place + wide(cell))
             elif float(cell).is_integer() and abs(cell) < 2**28:
-                sheet += record(2, place + struct.pack("<I", (int(cell) << 2 & 0xFFFFFFFF) | 2))
+                out += record(2, place + struct.pack("<I", (int(cell) << 2 & 0xFFFFFFFF) | 2))
             else:
-                sheet += record(5, place + struct.pack("<d", cell))
-    sheet += record(146) + record(130)
+                out += record(5, place + struct.pack("<d", cell))
+    sheet = bytes(out + record(146) + record(130))
     book = record(131) + record(143)
     book += record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide(name))
     book += record(144) + record(132)

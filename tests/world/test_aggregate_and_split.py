@@ -86,7 +86,6 @@ class TestManyToMany:
         with pytest.raises(WorldError, match="no group 'eu72'"):
             group_concordance(world, ["eu72"])
 
-
     def test_slack_adds_up_and_so_does_what_is_tolerated(self):
         world = random_world(1, 4, 3)
         off = replace(world, V=world.V + 0.9, atol=1.0)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 from entrepot.core.errors import InfeasibleError, NotConvergedError, WorldError
-from entrepot.world import balance
-from entrepot.world.balance import gras, least_squares, ras
+from entrepot.world.balance import cells, gras, least_squares, linear, ras
 
 NAN = np.nan
 seeds = st.integers(0, 2**32 - 1)
@@ -269,7 +268,7 @@ def test_least_squares_is_the_minimum_of_a_dense_system(direct, weighted, seed):
         rows[rng.random(n) < 0.3] = NAN
         cols[rng.random(m) < 0.3] = NAN
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(balance, "DIRECT", direct)
+        patch.setattr(linear, "DIRECT", direct)
         result = least_squares(M, rows, cols, weights=weights, tol=1e-8)
     np.testing.assert_allclose(result.values, dense_least_squares(M, w, rows, cols), atol=1e-6)
     assert worst_miss(result.values, rows, cols) <= 1e-8
@@ -672,7 +671,7 @@ def test_a_sparse_table_is_balanced_as_a_dense_one(monkeypatch):
     target = M * rng.uniform(0.8, 1.2, M.shape)
     rows, cols = target.sum(1), target.sum(0)
     sparse = gras(M, rows, cols, tol=1e-10)
-    monkeypatch.setattr(balance, "SPARSE", 0)
+    monkeypatch.setattr(cells, "SPARSE", 0)
     dense = gras(M, rows, cols, tol=1e-10)
     np.testing.assert_allclose(sparse.values, dense.values, rtol=1e-7, atol=1e-9)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entrepot.cli.output import JsonFlag, console, print_json
-from entrepot.core.errors import DataError, OutputError, WorldError
+from entrepot.core.errors import DataError, WorldError
 
 if TYPE_CHECKING:
     from entrepot.sources.download import Progress
@@ -216,12 +216,13 @@ def convert_command(
 ) -> None:
     """Read a table in any format, repair what you name, and store it."""
     from entrepot.world.build import build, require_known
+    from entrepot.world.shelf import require_target, save_world
 
     require_known(repair or ())
-    write = _writer(target, csv)
+    require_target(target)
     table = _table(source, format, year, member, parts)
     world = build(table, repair or (), rate=rate, rate_source=rate_source, name=name, atol=atol)
-    write(world)
+    save_world(world, target, csv=csv)
     _say(world, target, as_json)
 
 
@@ -251,7 +252,7 @@ def aggregate_command(
     """Sum regions and sectors by a concordance or by groups."""
     from entrepot.world.aggregate import aggregate, group_concordance
     from entrepot.world.concordance import read_concordance
-    from entrepot.world.shelf import load_world
+    from entrepot.world.shelf import load_world, require_target, save_world
 
     chosen = [bool(regions), bool(group), to_parents]
     if sum(chosen) > 1:
@@ -260,7 +261,7 @@ def aggregate_command(
         )
     if rest is not None and not group:
         raise WorldError("--rest goes with --group.")
-    write = _writer(target, csv)
+    require_target(target)
     world = load_world(source)
     by_region: Any = dict(world.parent) if to_parents else None
     if to_parents and not by_region:
@@ -271,7 +272,7 @@ def aggregate_command(
         by_region = group_concordance(world, group, rest)
     by_sector = read_concordance(sectors, "sector") if sectors else None
     done = aggregate(world, regions=by_region, sectors=by_sector, name=name)
-    write(done)
+    save_world(done, target, csv=csv)
     _say(done, target, as_json)
 
 
@@ -296,12 +297,12 @@ def split_command(
     from dataclasses import replace
 
     from entrepot.world.concordance import read_region_shares, read_sector_shares
-    from entrepot.world.shelf import load_world
+    from entrepot.world.shelf import load_world, require_target, save_world
     from entrepot.world.split import split_region, split_sector
 
     if (region is None) == (sector is None):
         raise WorldError("say what to split: --region or --sector, one of them.")
-    write = _writer(target, csv)
+    require_target(target)
     world = load_world(source)
     said = shares_source or str(shares)
     if region is not None:
@@ -314,7 +315,7 @@ def split_command(
         )
     if name:
         done = replace(done, name=name)
-    write(done)
+    save_world(done, target, csv=csv)
     _say(done, target, as_json)
 
 
@@ -345,7 +346,7 @@ def attach_command(
     """Attach a table by label: jobs, emissions, distances, tariffs, anything."""
     from entrepot.world.concordance import read_labels_map
     from entrepot.world.satellites import attach_table, uncovered
-    from entrepot.world.shelf import load_world
+    from entrepot.world.shelf import load_world, require_target, save_world
 
     if rule not in ("sum", "mean"):
         raise WorldError(f"--rule is {rule!r}; sum or mean was expected.")
@@ -355,7 +356,7 @@ def attach_command(
         if not file:
             raise WorldError(f"--concordance {text!r} is not of the form AXIS=FILE.")
         maps[axis] = read_labels_map(Path(file), axis)
-    write = _writer(target, csv)
+    require_target(target)
     world = load_world(source)
     done = attach_table(
         world,
@@ -368,7 +369,7 @@ def attach_command(
         concordance=maps,
         need_all=need_all,
     )
-    write(done)
+    save_world(done, target, csv=csv)
     missing = {k: v for k, v in uncovered(done, name).items() if v}
     share = done.satellites[name].coverage
     if not as_json:
@@ -391,36 +392,6 @@ def _table(
     if format_ is None and is_stored(name):
         return raw_of(load_world(name))
     return read_table(Path(name), format_, Options(year, member, parts))
-
-
-def _writer(target: Path, csv: bool) -> Callable[[World], None]:
-    """The writer for a target, checked before anything is computed."""
-    if target.suffix == ".npz":
-        if target.is_dir():
-            raise OutputError(f"{target} is a folder.")
-        from entrepot.world.store import write_world
-
-        return lambda world: write_world(target, world)
-    if target.suffix == ".zarr":
-        from entrepot.world.zarr import is_zarr, write_zarr
-
-        if target.exists() and not is_zarr(target):
-            raise OutputError(f"{target} exists and is no stored world; it is not overwritten.")
-        return lambda world: write_zarr(target, world)
-    if target.suffix:
-        raise OutputError(
-            f"{target}: a world is written as NAME.zarr, NAME.npz, or a plain folder without suffix."
-        )
-    if target.exists():
-        raise OutputError(f"{target} exists; it is not overwritten.")
-
-    def plain(world: World) -> None:
-        from entrepot.sources.plain import write
-        from entrepot.world.audit import raw_of
-
-        write(target, raw_of(world), parquet=not csv)
-
-    return plain
 
 
 def _say(world: World, target: Path, as_json: bool, more: dict[str, Any] | None = None) -> None:

@@ -70,13 +70,13 @@ def _csv(matches: Callable[[Path], bool], inside: str) -> Callable[[Path], bool]
 
 
 def _icio(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.icio import read
+    from entrepot.sources.oecd_icio import read
 
     return read(path, year=options.year, member=options.member, split=options.split)  # type: ignore[arg-type]
 
 
 def _is_icio(path: Path) -> bool:
-    from entrepot.sources.icio import matches
+    from entrepot.sources.oecd_icio import matches
 
     return matches(path)
 
@@ -222,11 +222,12 @@ def recognise(path: Path) -> Format:
     )
 
 
-def read_table(path: Path, name: str | None = None, options: Options | None = None) -> RawTable:
+def read_table(path: Path | str, name: str | None = None, options: Options | None = None) -> RawTable:
     """The table in a file, by a format's name or by what the file says of itself.
 
     Raises DataError for an unknown format, and whatever its reader raises.
     """
+    path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder.")
     if name is not None and name not in FORMATS:

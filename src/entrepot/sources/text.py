@@ -22,6 +22,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,7 +36,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from entrepot.core.errors import DataError
-from entrepot.core.labels import some
+from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import Array
 from entrepot.sources.archive import (
     MAX_MEMBERS,
@@ -221,9 +222,7 @@ class Files:
         if not packed:
             raise DataError(f"{path} is neither a folder nor a zip archive.")
         self.names = [name for name in members(path) if "__MACOSX" not in name]
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
-        if twice:
-            raise DataError(f"{path} holds {some(twice)} more than once.")
+        require_unique(f"{path}: members", self.names, DataError)
 
     def where(self, name: str) -> str:
         """A file in words."""
@@ -234,6 +233,21 @@ class Files:
         if name not in self.names:
             raise DataError(f"{self.path} holds no {name}; it holds {some(self.names)}.")
         return name
+
+    def packed(
+        self, pattern: re.Pattern[str], year: int | None, member: str | None
+    ) -> tuple[Path, str | None] | None:
+        """The zip in the folder that is meant, with what is to be read in it; None without any.
+
+        `pattern` matches the names of such zips and has a group `year`.
+        """
+        found = [(n, pattern.match(n)) for n in self.names if self.is_folder]
+        good = [n for n, m in found if m and year in (None, int(m["year"]))]
+        if member is not None and member in good:
+            return self.path / member, None
+        if len(good) > 1:
+            raise DataError(f"{self.path} holds {some(good)}; say which with --year or --member.")
+        return (self.path / good[0], member) if good else None
 
     def open(self, name: str) -> AbstractContextManager[Opened]:
         """One of the files, for reading."""
@@ -306,6 +320,20 @@ def _blocks(opened: Opened, width: int, line: int) -> Iterator[tuple[int, bytes]
         yield line, rest
 
 
+def _lines(block: bytes, number: int) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that are not blank, each with its number."""
+    start = 0
+    if not block.strip(b"\r\n"):
+        return
+    while start < len(block):
+        end = block.find(b"\n", start)
+        end = len(block) if end < 0 else end
+        line = block[start:end].rstrip(b"\r")
+        if line:
+            yield number, line
+        start, number = end + 1, number + 1
+
+
 @dataclass(frozen=True, slots=True)
 class _Lines:
     where: str
@@ -320,10 +348,7 @@ class _Lines:
         names: Names = []
         parts: list[bytes] = []
         numbers: list[int] = []
-        for number, line in enumerate(block.split(b"\n"), first_line):
-            line = line.rstrip(b"\r")
-            if not line:
-                continue
+        for number, line in _lines(block, first_line):
             label, rest = self._split(line, mark, number)
             if rest.count(mark) != self.width - 1:
                 raise DataError(

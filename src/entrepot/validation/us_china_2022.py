@@ -16,7 +16,7 @@ from entrepot.equilibrium.economy import calibrate
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.welfare import welfare
 from entrepot.results.run import solve_closure
-from entrepot.sources.oecd_icio import RawSales, read_2022
+from entrepot.sources.oecd_packages import RawSales, read_2022
 from entrepot.validation.cells import Cell
 from entrepot.world.final_demand import split_rows
 from entrepot.world.world import Sector, World

@@ -424,7 +424,7 @@ def _repeated(facts: Facts) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("missing-cells", "fail", "Cells are blank or not finite.", _missing),
+    Check("missing-cells", "fail", "No cell is blank or not finite.", _missing),
     Check("balance", "fail", "Every region-sector's sales equal its costs.", _balance),
     Check("declared-output", "fail", "Cells add up to the totals the table declares.", _declared),
     Check("unit-slip-table", "fail", "Cells and totals are in one unit.", _totals_in_other_units),
@@ -444,7 +444,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("identical-nodes", "warn", "No two region-sectors are copies.", _repeated),
     Check("empty-region", "warn", "Every region produces, earns and spends.", _empty_regions),
-    Check("negative-final-use", "note", "Where stocks are drawn, by category.", _negative_final),
+    Check("negative-final-use", "note", "Negative final use, by category: stocks drawn down.", _negative_final),
     Check("zero-output", "note", "Region-sectors without output.", _zero_output),
     Check("missing-pairs", "note", "Pairs of regions without any trade.", _pairs),
 )

@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 
 from entrepot.catalogues import economy_names, sector_concordance
-from entrepot.sources.oecd_icio import CREDIT, TERMS, RawSales, RawTable, read_2019_g20, read_2022
+from entrepot.sources.oecd_packages import CREDIT, TERMS, RawSales, read_2019_g20, read_2022
+from entrepot.sources.raw import RawTable
 from entrepot.world.aggregate import aggregate
+from entrepot.world.build import build
 from entrepot.world.final_demand import Reference, estimate_final_use
 from entrepot.world.world import Sector, World
 
 FINAL_2022 = ("final use", "sold outside the table")
-FINAL_2019 = {
-    "C": "final consumption",
-    "I": "gross capital formation",
-    "Cx": "purchases abroad by residents",
-}
 # Measured against the true 2022 trade totals, which are not part of the project: see
 # docs/data.md and tests/validation/test_final_demand.py, which measures them again.
 MEASURED_2022 = {
@@ -29,28 +26,6 @@ MEASURED_2022 = {
     "summary": "trade-weighted mean error of total exports 3.7 %, of total imports 4.9 %, of "
     "bilateral totals 8.0 %; correlation of bilateral totals 0.9975 (trade among the 80 economies, "
     "against the published 2022 totals; the rule was chosen with these totals in view)",
-}
-SECTION_NAMES = {
-    "A": "Agriculture, forestry and fishing",
-    "B": "Mining and quarrying",
-    "C": "Manufacturing",
-    "D": "Electricity, gas, steam",
-    "E": "Water supply and waste",
-    "F": "Construction",
-    "G": "Wholesale and retail trade",
-    "H": "Transport and storage",
-    "I": "Accommodation and food services",
-    "J": "Information and communication",
-    "K": "Finance and insurance",
-    "L": "Real estate",
-    "M": "Professional and technical services",
-    "N": "Administrative services",
-    "O": "Public administration",
-    "P": "Education",
-    "Q": "Health and social work",
-    "R": "Arts and recreation",
-    "S": "Other services",
-    "T": "Household employers",
 }
 
 
@@ -63,6 +38,7 @@ def full_2022(sales: RawSales, reference: RawTable) -> World:
     `sold outside the table`.
     """
     n, s = len(sales.regions), len(sales.sectors)
+    R, K = len(reference.regions), len(reference.sectors)
     x = sales.Z.sum((2, 3)) + sales.final_sales
     value_added = x - sales.Z.sum((0, 1))
     estimate = estimate_final_use(
@@ -71,9 +47,9 @@ def full_2022(sales: RawSales, reference: RawTable) -> World:
         value_added,
         Reference(
             regions=reference.regions,
-            sections=reference.sections,
-            Z=reference.Z,
-            F=reference.F.sum(3),
+            sections=reference.sector_codes,
+            Z=reference.Z.reshape(R, K, R, K),
+            F=reference.F.sum(2).reshape(R, K, R),
             region_of=[r if r in reference.regions else "ROW" for r in sales.regions],
             section_of=[code[0] for code in sales.sectors],
             rest="ROW",
@@ -128,43 +104,7 @@ def world_2022(full: World) -> World:
 
 def world_2019_g20(table: RawTable) -> World:
     """19 economies and the rest of the world x 20 ISIC sections, 2019."""
-    n, s = len(table.regions), len(table.sections)
-    c = len(table.final_categories)
-    divisions: dict[str, set[int]] = {}
-    for row in sector_concordance():
-        divisions.setdefault(row["code"][0], set()).update(_sector(row).isic)
-    names = economy_names(table.regions)
-    return World(
-        name="world-2019-g20",
-        year=2019,
-        regions=table.regions,
-        sectors=tuple(
-            Sector(k, SECTION_NAMES[k], k.lower(), tuple(sorted(divisions[k])))
-            for k in table.sections
-        ),
-        Z=table.Z.reshape(n * s, n * s),
-        F=table.F.reshape(n * s, n, c),
-        V=table.V.reshape(1, n * s),
-        T_inputs=table.T_inputs.reshape(n * s),
-        T_final=table.T_final,
-        final_categories=tuple(FINAL_2019[k] for k in table.final_categories),
-        taxes="separate",
-        region_names=names,
-        provenance={
-            "data": table.citation,
-            "sha256": table.sha256,
-            "terms": TERMS,
-            "credit": CREDIT,
-            "notes": [
-                "Built by the carrying package: 57 economies and the OECD's own rest of the world "
-                "are summed into ROW; four negative final-use cells (0.41 million USD) are netted; "
-                "net product taxes are the residual between output and costs.",
-                "Its two value-added rows (labour and capital, a 2/3-1/3 convention) are summed.",
-            ],
-            "estimated": [],
-        },
-        atol=1e-3,
-    )
+    return build(table)
 
 
 def _provenance_2022(sales: RawSales, reference: RawTable) -> dict[str, Any]:
@@ -182,7 +122,7 @@ def _provenance_2022(sales: RawSales, reference: RawTable) -> dict[str, Any]:
         "estimated": [
             "Final use by destination: each seller's final sales are split by the geometric mean "
             "of the 2019 final-to-intermediate ratio and the buyer's own sourcing shares "
-            f"({reference.citation}).",
+            f"({reference.provenance['data']}).",
         ],
         "measured_error": MEASURED_2022,
     }

@@ -121,6 +121,40 @@ def _dataset(name: str) -> str | None:
     return head if head in addresses() and year.isdigit() and len(year) == 4 else None
 
 
+def require_target(path: Path) -> None:
+    """Raise OutputError unless a world can be written at a path; ask before computing one."""
+    if path.suffix not in ("", ".npz", ".zarr"):
+        raise OutputError(
+            f"{path}: a world is written as NAME.zarr, NAME.npz, or a plain folder without suffix."
+        )
+    stored = (path.suffix == ".npz" and path.is_file()) or (
+        path.suffix == ".zarr" and is_zarr(path)
+    )
+    if path.exists() and not stored:
+        raise OutputError(f"{path} exists and is no stored world; it is not overwritten.")
+
+
+def save_world(world: World, path: Path | str, *, csv: bool = False) -> None:
+    """Write a World: `NAME.zarr` (fast, mapped), `NAME.npz` (compact), or a plain folder.
+
+    The plain folder holds Parquet, or CSV on request. A stored world of the
+    same kind is replaced; nothing else is overwritten.
+
+    Raises OutputError when the path is taken or cannot be written.
+    """
+    path = Path(path)
+    require_target(path)
+    if path.suffix == ".npz":
+        write_world(path, world)
+    elif path.suffix == ".zarr":
+        write_zarr(path, world)
+    else:
+        from entrepot.sources.plain import write
+        from entrepot.world.audit import raw_of
+
+        write(path, raw_of(world), parquet=not csv)
+
+
 def is_stored(name: str) -> bool:
     """Whether a name or path means a world as stored here, not a table still to be judged."""
     if name in SHELF or _dataset(name) is not None:

@@ -140,12 +140,13 @@ def is_zarr(path: Path) -> bool:
         return False
 
 
-def open_zarr(path: Path) -> Stored:
+def open_zarr(path: Path | str) -> Stored:
     """Open a stored World without reading its numbers.
 
     Raises DataError when the folder is no such store, is damaged, holds links,
     or its arrays are not of the shapes that the labels give.
     """
+    path = Path(path)
     try:
         group = json.loads(_text(path / "zarr.json", path))
         attributes = group["attributes"]
