@@ -32,8 +32,8 @@ from entrepot.scenario.select import SECTOR_GROUPS
 from entrepot.sources import plain
 from entrepot.sources.formats import FORMATS
 from entrepot.validation import VALIDATIONS
-from entrepot.world.build import REPAIRS
 from entrepot.world.checks import CHECKS
+from entrepot.world.repairs import REPAIRS
 from entrepot.world.shelf import SHELF, load_world
 from entrepot.world.world import World
 

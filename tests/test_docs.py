@@ -133,7 +133,7 @@ def test_commands_shown_exist(line: str) -> None:
     options = {word for word in words if word.startswith("--")}
     assert options <= known | {"--help"}, line
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    with_value = {opt for p in command.params if not p.is_flag for opt in p.opts}
+    with_value = {opt for p in command.params if not getattr(p, "is_flag", True) for opt in p.opts}
     given = len([w for w in words if not w.startswith("--")]) - sum(w in with_value for w in words)
     assert sum(p.required for p in arguments) <= given <= len(arguments), line
 

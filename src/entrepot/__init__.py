@@ -33,6 +33,7 @@ _HOME = {
     "read_table": "entrepot.sources.formats",
     "audit": "entrepot.world.audit",
     "build": "entrepot.world.build",
+    "rebalance": "entrepot.world.rebalance",
     "ras": "entrepot.world.balance",
     "gras": "entrepot.world.balance",
     "least_squares": "entrepot.world.balance",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from entrepot.world.balance import least_squares as least_squares
     from entrepot.world.balance import ras as ras
     from entrepot.world.build import build as build
+    from entrepot.world.rebalance import rebalance as rebalance
     from entrepot.world.satellites import attach_table as attach_table
     from entrepot.world.satellites import uncovered as uncovered
     from entrepot.world.series import Series as Series

@@ -269,3 +269,45 @@ def test_a_plain_folder_is_a_world_for_every_command(call, tmp_path):
     plain.write(tmp_path / "w", raw_of(ep.load_world("world-2019-g20")))
     assert call("check", tmp_path / "w")[0] == 0
     assert call("show", tmp_path / "w", "--json")[0] == 0
+
+
+class TestBalance:
+    def test_to_targets(self, call, tmp_path):
+        world = ep.load_world("world-2019-g20")
+        x = world.x.reshape(20, 20)[world.regions.index("DEU"), 2]
+        (tmp_path / "t.csv").write_text(f"region,sector,output,value_added\nDEU,C,{1.05 * x},\n")
+        (tmp_path / "f.csv").write_text("region,final_use\nUSA,22000000\n")
+        arguments = ("--targets", tmp_path / "t.csv", "--final-use", tmp_path / "f.csv")
+        code, out, _ = call("balance", "world-2019-g20", tmp_path / "w.zarr", *arguments)
+        assert code == 0
+        assert "every target met" in out
+        got = ep.load_world(tmp_path / "w.zarr")
+        assert got.x.reshape(20, 20)[got.regions.index("DEU"), 2] == pytest.approx(1.05 * x)
+        assert got.F[:, got.regions.index("USA")].sum() == pytest.approx(22e6)
+        code, out, _ = call("show", tmp_path / "w.zarr")
+        assert "Balance (gras): cells moved by" in out
+
+    def test_contradictions_are_exit_3_and_write_nothing(self, call, tmp_path):
+        (tmp_path / "t.csv").write_text("region,sector,output,value_added\nDEU,C,1000,5000\n")
+        code, _, err = call("balance", "world-2019-g20", tmp_path / "w.zarr", "--targets",
+                            tmp_path / "t.csv")  # fmt: skip
+        assert code == 3
+        assert "DEU C" in err
+        assert err.count("\n") == 1
+        assert not (tmp_path / "w.zarr").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "match"),
+        [
+            ("region,sector,output\nDEV,C,1\n", "no region 'DEV'"),
+            ("region,sector,output\nDEU,CC,1\n", "no sector 'CC'"),
+            ("region,sector\nDEU,C\n", "neither a column"),
+            ("region,sector,output\nDEU,C,1\nDEU,C,2\n", "given already"),
+        ],
+    )
+    def test_bad_targets(self, call, tmp_path, text, match):
+        (tmp_path / "t.csv").write_text(text)
+        code, _, err = call("balance", "world-2019-g20", tmp_path / "w.zarr", "--targets",
+                            tmp_path / "t.csv")  # fmt: skip
+        assert code == 2
+        assert match in err

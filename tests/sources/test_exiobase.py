@@ -563,10 +563,10 @@ def outcome(path):
         assert peak < SMALL
 
 
-def holds(raw, c):
-    return np.allclose(raw.Z, c.Z, rtol=1e-12, atol=0) and all(
-        np.array_equal(getattr(raw, block), getattr(c, block))
-        for block in ("F", "V", "T_inputs", "T_final")
+def holds(raw, c, atol=0.0):
+    return all(
+        np.allclose(getattr(raw, block), getattr(c, block), rtol=1e-12, atol=atol)
+        for block in ("Z", "F", "V", "T_inputs", "T_final")
     )
 
 
@@ -600,8 +600,8 @@ class TestFuzz:
             data = (path / name).read_bytes()
             (path / name).write_bytes(data[: end % len(data)])
             raw = outcome(path)
-            # In the very last cell a shorter number is a number; the sums tell.
-            assert raw is None or holds(raw, numbers(1)) or not audit(raw).passed
+            # In the very last cell a shorter number is a number; the sums tell, to their tolerance.
+            assert raw is None or holds(raw, numbers(1), 0.011) or not audit(raw).passed
 
     @given(st.sampled_from(sorted(FUZZ)), st.integers(0, 10**6), st.binary(max_size=4))
     def test_bytes_put_into_a_file(self, name, at, junk):

@@ -12,8 +12,9 @@ import entrepot as ep
 from entrepot.core.errors import WorldError
 from entrepot.core.tables import Margin
 from entrepot.world.audit import audit, raw_of
-from entrepot.world.build import REPAIRS, build, repair
+from entrepot.world.build import build, repair
 from entrepot.world.checks import CHECKS
+from entrepot.world.repairs import REPAIRS
 from worlds import full_world, random_world
 
 

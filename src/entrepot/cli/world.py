@@ -172,8 +172,8 @@ def check_command(
 def repairs_command(as_json: JsonFlag = False) -> None:
     """The repairs that `convert` can make, and the checks that `check` makes."""
     from entrepot.report.table import plain_table
-    from entrepot.world.build import REPAIRS
     from entrepot.world.checks import CHECKS
+    from entrepot.world.repairs import REPAIRS
 
     if as_json:
         print_json(
@@ -317,6 +317,62 @@ def split_command(
         done = replace(done, name=name)
     save_world(done, target, csv=csv)
     _say(done, target, as_json)
+
+
+@app.command("balance")
+def balance_command(
+    source: Source,
+    target: Target,
+    targets: Annotated[
+        Path | None,
+        typer.Option(help="CSV of region, sector and output, value_added or both; blank is open."),
+    ] = None,
+    final_use: Annotated[
+        Path | None,
+        typer.Option(help="CSV of region, final_use and, for one kind of it, category."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="gras, ras or least_squares.")] = "gras",
+    format: FormatOption = None,
+    year: YearOption = None,
+    member: MemberOption = None,
+    parts: SplitOption = "fold",
+    rate: RateOption = None,
+    rate_source: RateSource = "",
+    name: Annotated[str | None, typer.Option(help="A name for the world.")] = None,
+    csv: AsCsv = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring a table to balance, or to target outputs, value added and final use."""
+    from entrepot.world.build import build, with_step
+    from entrepot.world.concordance import read_final_targets, read_node_targets
+    from entrepot.world.rebalance import rebalance
+    from entrepot.world.shelf import require_target, save_world
+
+    require_target(target)
+    table = _table(source, format, year, member, parts)
+    wanted = read_node_targets(targets, table.regions, table.sector_codes) if targets else {}
+    if final_use is not None:
+        wanted["final_use"] = read_final_targets(final_use, table.regions, table.final_categories)
+    done = rebalance(table, method=method, **wanted)  # type: ignore[arg-type]
+    moved = done.solution.moved
+    step = {
+        "step": f"balance ({method})",
+        "targets": [str(p) for p in (targets, final_use) if p is not None],
+        "share": moved.share,
+        "unit": table.unit,
+        "largest": [list(row) for row in done.largest()],
+    }
+    world = build(with_step(done.table, step), rate=rate, rate_source=rate_source, name=name)
+    save_world(world, target, csv=csv)
+    if not as_json:
+        print(  # noqa: T201
+            f"Cells moved by {moved.share:.2%} of the table in all ({moved.total:,.6g} {table.unit}); "
+            f"{done.solution.steps} steps, every target met to {done.solution.miss:.0e}; "
+            f"{moved.flips} signs turned."
+        )
+        for where, before, after in done.largest()[:5]:
+            print(f"  {where}: {before:,.6g} to {after:,.6g}")  # noqa: T201
+    _say(world, target, as_json)
 
 
 @app.command("attach")

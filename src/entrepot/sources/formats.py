@@ -222,7 +222,9 @@ def recognise(path: Path) -> Format:
     )
 
 
-def read_table(path: Path | str, name: str | None = None, options: Options | None = None) -> RawTable:
+def read_table(
+    path: Path | str, name: str | None = None, options: Options | None = None
+) -> RawTable:
     """The table in a file, by a format's name or by what the file says of itself.
 
     Raises DataError for an unknown format, and whatever its reader raises.

@@ -444,7 +444,9 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("identical-nodes", "warn", "No two region-sectors are copies.", _repeated),
     Check("empty-region", "warn", "Every region produces, earns and spends.", _empty_regions),
-    Check("negative-final-use", "note", "Negative final use, by category: stocks drawn down.", _negative_final),
+    Check(
+        "negative-final-use", "note", "Final use below zero: stocks drawn down.", _negative_final
+    ),
     Check("zero-output", "note", "Region-sectors without output.", _zero_output),
     Check("missing-pairs", "note", "Pairs of regions without any trade.", _pairs),
 )

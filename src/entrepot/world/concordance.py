@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +105,7 @@ def read_region_shares(path: Path, sectors: Sequence[str]) -> dict[str, Any]:
         where = f"{path} line {i}"
         j = 0
         if by_sector:
-            if row["sector"] not in place:
-                hint = did_you_mean(row["sector"], place)
-                raise DataError(f"{where}: there is no sector {row['sector']!r}{hint or '.'}")
-            j = place[row["sector"]]
+            j = _known(row["sector"], place, "sector", where)
         for key, column in given.items():
             if np.isfinite(column[row["part"]][j]):
                 raise DataError(f"{where}: given already.")
@@ -138,14 +135,61 @@ def read_sector_shares(path: Path, regions: Sequence[str]) -> dict[str, Array | 
     place = {k: j for j, k in enumerate(regions)}
     out: dict[str, Array] = {}
     for i, row in enumerate(rows, 2):
-        if row["region"] not in place:
-            hint = did_you_mean(row["region"], place)
-            raise DataError(f"{path} line {i}: there is no region {row['region']!r}{hint or '.'}")
+        j = _known(row["region"], place, "region", f"{path} line {i}")
         values = out.setdefault(row["part"], np.full(len(regions), np.nan))
-        values[place[row["region"]]] = _number(row["output"], f"{path} line {i}")
+        values[j] = _number(row["output"], f"{path} line {i}")
     for part, values in out.items():
         if np.isnan(values).any():
             raise DataError(
                 f"{path}: {part} has no line for {regions[int(np.isnan(values).argmax())]}."
             )
     return dict(out)
+
+
+def read_node_targets(
+    path: Path, regions: Sequence[str], sectors: Sequence[str]
+) -> dict[str, Array]:
+    """Targets by node, NaN where blank or not listed: region, sector, output and value_added."""
+    rows = _rows(path, ("region", "sector"), ("output", "value_added"))
+    keys = [key for key in ("output", "value_added") if key in rows[0]]
+    if not keys:
+        raise DataError(f"{path}: neither a column 'output' nor a column 'value_added'.")
+    place_r, place_s = ({k: j for j, k in enumerate(x)} for x in (regions, sectors))
+    out: dict[str, Array] = {key: np.full(len(regions) * len(sectors), np.nan) for key in keys}
+    seen: set[int] = set()
+    for i, row in enumerate(rows, 2):
+        where = f"{path} line {i}"
+        r = _known(row["region"], place_r, "region", where)
+        k = _known(row["sector"], place_s, "sector", where)
+        at = r * len(sectors) + k
+        if at in seen:
+            raise DataError(f"{where}: {row['region']} {row['sector']} is given already.")
+        seen.add(at)
+        for key in keys:
+            if row[key]:
+                out[key][at] = _number(row[key], where)
+    return out
+
+
+def read_final_targets(path: Path, regions: Sequence[str], categories: Sequence[str]) -> Array:
+    """Targets of final use: by region (n,), or by region and category (n, c); NaN where open."""
+    rows = _rows(path, ("region", "final_use"), ("category",))
+    place_r, place_c = ({k: j for j, k in enumerate(x)} for x in (regions, categories))
+    by_kind = "category" in rows[0]
+    out = np.full((len(regions), len(categories)) if by_kind else (len(regions),), np.nan)
+    for i, row in enumerate(rows, 2):
+        where = f"{path} line {i}"
+        r = _known(row["region"], place_r, "region", where)
+        at = (r, _known(row["category"], place_c, "category", where)) if by_kind else (r,)
+        if np.isfinite(out[at]):
+            raise DataError(f"{where}: given already.")
+        if row["final_use"]:
+            out[at] = _number(row["final_use"], where)
+    return out
+
+
+def _known(label: str, place: Mapping[str, int], what: str, where: str) -> int:
+    if label not in place:
+        hint = did_you_mean(label, place)
+        raise DataError(f"{where}: there is no {what} {label!r}{hint or '.'}")
+    return place[label]
