@@ -320,6 +320,15 @@ class TestRefused:
             gloria.read(path)
         assert str(path) in str(caught.value)
 
+    @pytest.mark.parametrize("part", ["T", "V"])
+    def test_a_blank_line_between_blocks(self, tmp_path, monkeypatch, fast, part):
+        files = Numbers().files()
+        files[part] = lines(files[part]).replace(b"\n", b"\n\n", 3)
+        path = pack(tmp_path, files)
+        monkeypatch.setattr(text, "BLOCK", 1)
+        with pytest.raises(DataError, match=rf"{part}-Res.* line 2: blank, among the rows"):
+            gloria.read(path)
+
     def test_two_dates_and_a_choice(self, tmp_path, fast):
         c = Numbers()
         files = c.files()

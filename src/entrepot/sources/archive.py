@@ -68,8 +68,8 @@ def members(path: Path) -> list[str]:
     """Names of the files in a zip archive, each of them safe to read in place.
 
     Raises DataError for an archive that is damaged or holds a member that is
-    refused: a path that escapes, a link, encryption, an unknown packing, or an
-    expansion out of all proportion.
+    refused: a path that escapes, a link, encryption, or an unknown packing. What
+    expands out of all proportion is refused when it is opened.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -78,12 +78,8 @@ def members(path: Path) -> list[str]:
         raise DataError(f"{path}: not a readable zip archive ({_short(error)}).") from None
     if len(entries) > MAX_MEMBERS:
         raise DataError(f"{path}: {len(entries):,} members; more than {MAX_MEMBERS:,} are refused.")
-    size = path.stat().st_size
     for entry in entries:
         _check(path, entry)
-    declared = sum(entry.file_size for entry in entries)
-    if declared > max(4 * MAX_EXPANDED, MAX_RATIO * size):
-        raise DataError(f"{path}: {declared:,} bytes are declared in a file of {size:,}; refused.")
     return [entry.filename for entry in entries if not entry.is_dir()]
 
 
@@ -99,6 +95,11 @@ def _check(path: Path, entry: zipfile.ZipInfo) -> None:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Other methods unpack without a bound on what comes out at once.
         raise DataError(f"{path}: member {name!r} is packed in a way that is not read here.")
+
+
+def _check_size(path: Path, entry: zipfile.ZipInfo) -> None:
+    """Refuse what expands out of all proportion, before a byte of it is unpacked."""
+    name = entry.filename
     if entry.file_size > max(MAX_EXPANDED, MAX_RATIO * entry.compress_size):
         raise DataError(
             f"{path}: member {name!r} declares {entry.file_size:,} bytes, packed into "
@@ -139,6 +140,7 @@ def open_file(path: Path, member: str | None = None) -> Iterator[Opened]:
             with zipfile.ZipFile(path) as archive:
                 entry = archive.getinfo(member)
                 _check(path, entry)
+                _check_size(path, entry)
                 with archive.open(entry) as stream:
                     yield Opened(stream, where, entry.file_size)
         elif path.suffix == ".gz":

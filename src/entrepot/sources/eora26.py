@@ -26,8 +26,9 @@ from entrepot.core.errors import DataError
 from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import Margin, Sector, sealed
 from entrepot.sources.archive import is_zip
+from entrepot.sources.files import Files
 from entrepot.sources.raw import MAX_NODES, RawTable
-from entrepot.sources.text import Files, read_numbers
+from entrepot.sources.text import read_numbers, words_of
 
 ROW = "ROW"
 FROM_ROW = "statistical discrepancy: inputs from ROW"
@@ -216,7 +217,7 @@ def _indices(files: Files, root: str) -> Files:
 def _words(files: Files, name: str, count: int) -> list[tuple[str, ...]]:
     """The rows of a file of labels, each of `count` words and a blank cell that does not count."""
     rows = []
-    for k, row in enumerate(files.words(name, TAB), 1):
+    for k, row in enumerate(words_of(files, name, TAB), 1):
         words = row[:-1] if len(row) == count + 1 and not row[-1] else row
         if len(words) != count or not all(words):
             raise DataError(

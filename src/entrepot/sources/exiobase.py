@@ -24,8 +24,9 @@ from entrepot.core.errors import DataError
 from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import Array, Margin, Sector, sealed
 from entrepot.sources.archive import Opened, is_zip
+from entrepot.sources.files import Files
 from entrepot.sources.raw import MAX_NODES, RawTable
-from entrepot.sources.text import Files, Names, each_block, read_header, require_cells
+from entrepot.sources.text import Names, each_block, read_header, require_cells, words_of
 
 TAX = "Taxes less subsidies on products purchased: Total"
 ADDED = (
@@ -412,7 +413,7 @@ def _factors(
 
 def _units(files: Files, name: str) -> dict[str, str]:
     """Units by row."""
-    rows = files.words(name, TAB)[1:]
+    rows = words_of(files, name, TAB)[1:]
     where = files.where(name)
     units: dict[str, str] = {}
     for row in rows:
@@ -425,7 +426,7 @@ def _units(files: Files, name: str) -> dict[str, str]:
 
 
 def _require_unit(files: Files, name: str, axis: _Axis) -> None:
-    rows = files.words(name, TAB)[1:]
+    rows = words_of(files, name, TAB)[1:]
     where = files.where(name)
     _require_alike([tuple(row[:2]) for row in rows], axis.pairs, where, "line", 1)
     for k, row in enumerate(rows, 2):
@@ -442,7 +443,7 @@ def _codes(folder: _Folder, kind: str, sectors: tuple[str, ...]) -> tuple[str, t
     for own, name in LISTS.items():
         if (kind and own != kind) or folder.first(name) is None:
             continue
-        head, *rows = folder.files.words(folder.root + name, TAB) or [[]]
+        head, *rows = words_of(folder.files, folder.root + name, TAB) or [[]]
         if len(rows) != len(sectors) or any(len(row) != len(head) for row in rows):
             continue
         column = {word: [row[j] for row in rows] for j, word in enumerate(head)}

@@ -6,14 +6,14 @@ import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import did_you_mean
 from entrepot.sources.archive import is_zip, members, require_file
 from entrepot.sources.raw import RawTable
-
-Reader = Callable[..., RawTable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Options:
     split: str = "fold"
 
 
+Reader = Callable[[Path, Options], RawTable]
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One kind of file: its name, what it is, how it is recognised, and its reader."""
@@ -32,7 +35,7 @@ class Format:
     name: str
     summary: str
     is_it: Callable[[Path], bool]
-    read: Callable[[Path, Options], RawTable]
+    read: Reader
 
 
 def _names(path: Path) -> list[str]:
@@ -69,136 +72,85 @@ def _csv(matches: Callable[[Path], bool], inside: str) -> Callable[[Path], bool]
     return is_it
 
 
-def _icio(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.oecd_icio import read
+def _asks(module: str, function: str = "matches") -> Callable[[Path], bool]:
+    """A question to a reader's module, which is imported when it is asked."""
 
-    return read(path, year=options.year, member=options.member, split=options.split)  # type: ignore[arg-type]
+    def ask(path: Path) -> bool:
+        return bool(getattr(import_module(f"entrepot.sources.{module}"), function)(path))
 
-
-def _is_icio(path: Path) -> bool:
-    from entrepot.sources.oecd_icio import matches
-
-    return matches(path)
+    return ask
 
 
-def _figaro(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.figaro import read
+def _reads(module: str, function: str = "read", takes: str = "year member") -> Reader:
+    """A reader's function, imported when it is called, with the options that concern it."""
 
-    return read(path, year=options.year, member=options.member)
+    def read(path: Path, options: Options) -> RawTable:
+        chosen = {name: getattr(options, name) for name in takes.split()}
+        table = getattr(import_module(f"entrepot.sources.{module}"), function)(path, **chosen)
+        return cast(RawTable, table)
 
-
-def _is_figaro(path: Path) -> bool:
-    from entrepot.sources.figaro import matches
-
-    return matches(path)
-
-
-def _wiod_2013(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.wiod import read_2013
-
-    return read_2013(path, year=options.year, member=options.member)
-
-
-def _wiod_2016(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.wiod import read_2016
-
-    return read_2016(path, year=options.year, member=options.member)
-
-
-def _adb(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.adb import read
-
-    return read(path, year=options.year, member=options.member)
-
-
-def _gtap(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.gtap import read
-
-    return read(path, year=options.year, member=options.member)
-
-
-def _is_gtap(path: Path) -> bool:
-    return _named(r"\.har$|^(VDFB|VDFM)\.csv$")(path)
-
-
-def _plain(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.plain import read
-
-    return read(path)
+    return read
 
 
 def _is_plain(path: Path) -> bool:
-    from entrepot.sources.plain import is_plain
-
-    return (path.is_dir() or is_zip(path)) and is_plain(path)
-
-
-def _exiobase(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.exiobase import read
-
-    return read(path, year=options.year, member=options.member)
-
-
-def _gloria(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.gloria import read
-
-    return read(path, year=options.year, member=options.member)
-
-
-def _eora26(path: Path, options: Options) -> RawTable:
-    from entrepot.sources.eora26 import read
-
-    return read(path, year=options.year, member=options.member)
+    return (path.is_dir() or is_zip(path)) and _asks("plain", "is_plain")(path)
 
 
 FORMATS: dict[str, Format] = {
     row.name: row
     for row in (
-        Format("plain", "the plain format of this project, a folder or zip", _is_plain, _plain),
+        Format(
+            "plain",
+            "the plain format of this project, a folder or zip",
+            _is_plain,
+            _reads("plain", takes=""),
+        ),
         Format(
             "oecd-icio",
             "OECD ICIO, 2023 and 2025 editions, CSV or zip, regular or extended",
-            _csv(_is_icio, r"^(ICIO\d{4}_)?(19|20)\d\d([._]SML)?\.csv$"),
-            _icio,
+            _csv(_asks("oecd_icio"), r"^(ICIO\d{4}_)?(19|20)\d\d([._]SML)?\.csv$"),
+            _reads("oecd_icio", takes="year member split"),
         ),
         Format(
             "figaro",
             "FIGARO, matrix or flat CSV or zip, by industry or product",
-            _csv(_is_figaro, r"^(matrix|flatfile)_eu-ic-io_.*\.csv$"),
-            _figaro,
+            _csv(_asks("figaro"), r"^(matrix|flatfile)_eu-ic-io_.*\.csv$"),
+            _reads("figaro"),
         ),
         Format(
             "wiod-2013",
             "WIOD 2013 release, workbook or zip",
             _named(r"^wiot\d\d_row_\w+\.xlsx$"),
-            _wiod_2013,
+            _reads("wiod", "read_2013"),
         ),
         Format(
             "wiod-2016",
             "WIOD 2016 release, workbook, Stata file or zip",
             _named(r"^wiot\d{4}_\w+\.(xlsb|xlsx|dta)$"),
-            _wiod_2016,
+            _reads("wiod", "read_2016"),
         ),
-        Format("adb-mrio", "ADB MRIO, workbook or zip", _named(r"ADB.?MRIO.*\.xlsx$"), _adb),
+        Format(
+            "adb-mrio", "ADB MRIO, workbook or zip", _named(r"ADB.?MRIO.*\.xlsx$"), _reads("adb")
+        ),
         Format(
             "gtap",
             "GTAP data base, HAR or long CSV files, version 7 or 6.2 names",
-            _is_gtap,
-            _gtap,
+            _named(r"\.har$|^(VDFB|VDFM)\.csv$"),
+            _reads("gtap"),
         ),
         Format(
             "exiobase",
             "EXIOBASE 3, industry by industry or product by product",
-            _named(r"^IOT_\d{4}_(ixi|pxp)"),
-            _exiobase,
+            _asks("exiobase"),
+            _reads("exiobase"),
         ),
         Format(
             "gloria",
             "GLORIA, folder or zip",
-            _named(r"GLORIA_|_Results_.*Markup"),
-            _gloria,
+            _asks("gloria"),
+            _reads("gloria"),
         ),
-        Format("eora26", "Eora26, folder or zip", _named(r"^Eora26_"), _eora26),
+        Format("eora26", "Eora26, folder or zip", _asks("eora26"), _reads("eora26")),
     )
 }
 

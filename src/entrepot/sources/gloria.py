@@ -15,14 +15,10 @@ the use block is kept: 8 bytes a cell, 3.1 GB for a full table.
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +27,11 @@ from entrepot.core.errors import DataError
 from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import Array, Sector, sealed
 from entrepot.sources.archive import is_zip
+from entrepot.sources.files import Files
 from entrepot.sources.raw import MAX_NODES, RawTable
 from entrepot.sources.sheets import workbook
-from entrepot.sources.text import Files, Names, each_block, require_cells
+from entrepot.sources.text import Names, each_block, require_cells
+from entrepot.sources.workbook import read_columns
 
 FILE = re.compile(
     r"_(?P<part>[TYV])-Results_(?P<year>(?:19|20)\d\d)_(?P<release>\d{3}[a-z]?)"
@@ -54,11 +52,6 @@ COMMA = ","
 # Five digits are printed: a cell, and a sum of cells of one sign, is good to half a unit in the
 # fifth; what is below a thousand dollars is noise of the source's balancing.
 RTOL, ATOL = 5e-5, 1.0
-TITLE_ROWS = 12
-MAX_LABELS = 2000
-MAX_CHILD = 2_000_000_000
-"""Bytes of memory that reading the labels may take."""
-MAX_SECONDS = 300
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -245,7 +238,7 @@ def _labels(path: Path, release: str) -> tuple[_Labels, Path]:
     if readme.is_symlink():
         raise DataError(f"{readme} is a link; refused.")
     data, _ = workbook(readme, lambda _: False, None)
-    sheets = _words(data, str(readme))
+    sheets = read_columns(data, str(readme), SHEETS)
     columns = [c for name in SHEETS for c in _columns(sheets[name], name, str(readme))]
     labels = _Labels(*map(tuple, columns))
     if len(labels.regions) != len(labels.region_names):
@@ -276,83 +269,6 @@ def _columns(rows: list[list[str]], name: str, where: str) -> list[list[str]]:
             if word:
                 column.append(word)
     return out
-
-
-def _words(data: bytes, where: str) -> dict[str, list[list[str]]]:
-    """The columns of `SHEETS` of a workbook, read in a process of its own.
-
-    The parser is a compiled library, which a damaged file can make stop the
-    whole process.
-    """
-    try:
-        done = subprocess.run(  # this interpreter, this module, no shell
-            [sys.executable, "-m", "entrepot.sources.gloria"],
-            input=data,
-            capture_output=True,
-            timeout=MAX_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise DataError(f"{where}: reading it takes more than {MAX_SECONDS} s; refused.") from None
-    if done.returncode == 0:
-        return json.loads(done.stdout)
-    if done.returncode == 3:  # a sentence of ours
-        raise DataError(f"{where}: {done.stdout.decode('utf-8', 'replace').strip()}")
-    raise DataError(f"{where}: the workbook cannot be read; damaged?")
-
-
-def _main() -> int:
-    import io
-
-    from python_calamine import CalamineWorkbook
-
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_CHILD, MAX_CHILD))
-    except (ImportError, ValueError, OSError):  # not on this system
-        pass
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
-        known = {name.strip().casefold(): name for name in book.sheet_names}
-        out = {}
-        for name, columns in SHEETS.items():
-            if name.casefold() not in known:
-                raise DataError(f"no sheet {name!r}; it has {some(book.sheet_names)}.")
-            sheet = book.get_sheet_by_name(known[name.casefold()])
-            out[name] = _cut(sheet.iter_rows(), name, columns)
-    except DataError as error:
-        sys.stdout.buffer.write(str(error).encode())
-        return 3
-    sys.stdout.buffer.write(json.dumps(out).encode())
-    return 0
-
-
-def _cut(rows: Iterator[list[Any]], name: str, columns: Sequence[str]) -> list[list[str]]:
-    """The named columns of a sheet below the row that names them, down to a blank row."""
-    for _, row in zip(range(TITLE_ROWS), rows, strict=False):
-        head = [_word(cell).casefold() for cell in row]
-        if all(c.casefold() in head for c in columns):
-            at = [head.index(c.casefold()) for c in columns]
-            break
-    else:
-        raise DataError(f"sheet {name!r} has no row with {some(columns)} at its top.")
-    out = []
-    for row in rows:
-        words = [_word(row[j]) for j in at]
-        if not any(words):
-            break
-        out.append(words)
-        if len(out) > MAX_LABELS:
-            raise DataError(f"sheet {name!r} has more than {MAX_LABELS:,} rows; refused.")
-    return out
-
-
-def _word(cell: Any) -> str:
-    """A cell as text; whole numbers come as such."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
 
 
 # --- the matrices ----------------------------------------------------------------------------
@@ -500,7 +416,3 @@ def _value_added(files: Files, name: str, labels: _Labels) -> Array:
 def _flat(odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """By row and column of the file."""
     return odd.reshape(len(odd), -1)
-
-
-if __name__ == "__main__":
-    raise SystemExit(_main())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -60,9 +61,12 @@ def grid(lines: Sequence[Line], where: str, what: str) -> Grid:
         raise DataError(f"{where}: no {what} is a region and sector.")
     if len(place) > MAX_NODES:
         raise DataError(f"{where}: {len(place):,} {what}s; more than {MAX_NODES:,} are refused.")
-    missing = [f"{r} {s}" for r in regions for s in sectors if (r, s) not in place]
-    if missing:
-        raise DataError(f"{where}: {len(missing)} {what}s are missing: {some(missing)}. Cut short?")
+    count = len(regions) * len(sectors) - len(place)
+    if count:  # name a few: of hostile labels there may be hundreds of millions
+        missing = (f"{r} {s}" for r in regions for s in sectors if (r, s) not in place)
+        first = ", ".join(map(repr, islice(missing, 5)))
+        more = f" and {count - 5:,} more" if count > 5 else ""
+        raise DataError(f"{where}: {count:,} {what}s are missing: {first}{more}. Cut short?")
     at = np.array([place[r, s] for r in regions for s in sectors], dtype=np.intp)
     return Grid(regions, sectors, at)
 

@@ -34,7 +34,8 @@ import pyarrow.parquet
 from entrepot.core.errors import DataError, OutputError
 from entrepot.core.labels import did_you_mean, some
 from entrepot.core.tables import Array, Margin, Satellite, Sector, sealed
-from entrepot.sources.archive import Opened, members, open_file, read_bytes, require_file, sha256
+from entrepot.sources.archive import Opened, members, sha256
+from entrepot.sources.files import Files
 from entrepot.sources.long import Flat, read_flat, read_flat_parquet
 from entrepot.sources.raw import MAX_NODES, RawTable
 
@@ -46,40 +47,34 @@ MAX_TEXT = 8_000_000
 SATELLITE_NAME = re.compile(r"^[A-Za-z0-9_-]{1,80}$")
 
 
-class _Folder:
-    """The files of a folder, or of a zip, by relative name."""
+class _Folder(Files):
+    """The files of a plain table, whatever folder of a zip it lies in."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names: list[str]
-        self._prefix = ""
-        if path.is_dir():
-            self.names = []
-            for pattern in ("*", "satellites/*"):
-                for item in sorted(path.glob(pattern)):
-                    if item.is_symlink():
-                        raise DataError(f"{path}: {item.name} is a link; refused.")
-                    if item.is_file():
-                        self.names.append(item.relative_to(path).as_posix())
-            return
-        names = members(path)
-        heads = [n for n in names if n.rpartition("/")[2] == "world.json"]
+        super().__init__(path)
+        heads = [n for n in self.names if n.rpartition("/")[2] == "world.json"]
         if len(heads) != 1:
             raise DataError(f"{path}: holds {len(heads)} files world.json; one was expected.")
-        self._prefix = heads[0].removesuffix("world.json")
-        self.names = [n.removeprefix(self._prefix) for n in names if n.startswith(self._prefix)]
+        self.prefix = heads[0].removesuffix("world.json")
+        inside = [n for n in self.names if n.startswith(self.prefix)]
+        self.names = [n.removeprefix(self.prefix) for n in inside]
 
     def where(self, name: str) -> str:
-        return f"{self.path}/{name}"
+        """A file in words."""
+        return super().where(self.prefix + name)
+
+    def require(self, name: str) -> str:
+        """The name itself, with the folder it lies in."""
+        if name.removeprefix(self.prefix) not in self.names:
+            raise DataError(f"{self.path}: no file {name}; a plain table has one.")
+        return name
 
     def open(self, name: str) -> AbstractContextManager[Opened]:
-        if self.path.is_dir():
-            return open_file(self.path / name)
-        return open_file(self.path, self._prefix + name)
+        """One of the files, for reading."""
+        return super().open(self.prefix + name)
 
     def text(self, name: str) -> str:
-        if name not in self.names:
-            raise DataError(f"{self.path}: no file {name}; a plain table has one.")
+        self.require(name)
         with self.open(name) as opened:
             data = opened.stream.read(MAX_TEXT + 1)
         if len(data) > MAX_TEXT:
@@ -115,8 +110,10 @@ class _Folder:
         if name.endswith(".csv"):
             with self.open(name) as opened:
                 return read_flat(opened, labels, "value")
-        if self.path.is_dir():
-            return read_flat_parquet(self.path / name, labels, "value")
+        if self.is_folder:
+            if (self.path / name).is_symlink():
+                raise DataError(f"{self.where(name)} is a link; refused.")
+            return read_flat_parquet(self.path / self.prefix / name, labels, "value")
         raise DataError(f"{self.where(name)}: Parquet is read from a folder; unpack the zip first.")
 
 
@@ -135,8 +132,6 @@ def read(path: Path) -> RawTable:
     Raises DataError naming the file and line for unknown labels, labels that
     stand twice, cells given twice, and anything that is no number.
     """
-    if not path.is_dir():
-        require_file(path)
     folder = _Folder(path)
     about = _about(folder)
     regions = folder.rows("regions.csv", ("code",))
@@ -465,6 +460,3 @@ def _put_csv(stem: Path, rows: Any) -> None:
         names=rows.column_names,
     )
     pyarrow.csv.write_csv(plain, stem.with_name(stem.name + ".csv"))
-
-
-__all__ = ["FORMAT", "is_plain", "place", "read", "read_bytes", "write"]

@@ -10,8 +10,7 @@ wide table costs no more than a long one.
   with every block of rows, in the same threads: what is not wanted need not be
   kept, and nothing is passed over unread;
 - `read_numbers`: a matrix without any labels, of known size;
-- `read_words`: a small table of words;
-- `Files`: the files of one table, in a folder or a zip.
+- `read_words`: a small table of words.
 
 Memory: 8 bytes a cell, and a cell takes at least one byte of text; so at most
 eight times the unpacked text, and some blocks of it.
@@ -20,15 +19,11 @@ eight times the unpacked text, and some blocks of it.
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
-import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -36,17 +31,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from entrepot.core.errors import DataError
-from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import Array
-from entrepot.sources.archive import (
-    MAX_MEMBERS,
-    Opened,
-    is_zip,
-    members,
-    open_file,
-    require_file,
-    sha256,
-)
+from entrepot.sources.archive import Opened
+from entrepot.sources.files import Files
 
 BLOCK = 8 << 20
 MAX_HEADER = 8 << 20
@@ -54,7 +41,6 @@ MAX_COLUMNS = 25_000
 MAX_WIDE = 50_000  # columns where only some are kept
 MAX_CELL = 400  # characters of one cell, on average over a line
 MAX_WORDS = 16 << 20
-MAX_DEPTH = 3  # folders below the one that is named
 
 Names = list[tuple[str, ...]]
 Result = TypeVar("Result")
@@ -187,6 +173,12 @@ def require_cells(opened: Opened, rows: int, width: int) -> None:
         )
 
 
+def words_of(files: Files, name: str, delimiter: str) -> list[list[str]]:
+    """`read_words` of one of several files."""
+    with files.open(name) as opened:
+        return read_words(opened, delimiter)
+
+
 def read_words(opened: Opened, delimiter: str) -> list[list[str]]:
     """The cells of a small table of words, line by line; blank lines are left out."""
     data = opened.stream.read(MAX_WORDS + 1)
@@ -198,94 +190,6 @@ def read_words(opened: Opened, delimiter: str) -> list[list[str]]:
         for i, line in enumerate(lines, 1)
         if line.strip()
     ]
-
-
-class Files:
-    """The files of one table, in a folder or in a zip that is read in place, by relative name.
-
-    Raises DataError for anything but a folder or zip, and for an archive with a
-    member that is refused. A link in a folder is refused when it is opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names: list[str]
-        try:
-            self.is_folder = path.is_dir()
-            if self.is_folder:
-                self.names = sorted(_below(path, path, MAX_DEPTH))
-                return
-            require_file(path)
-            packed = is_zip(path)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-        if not packed:
-            raise DataError(f"{path} is neither a folder nor a zip archive.")
-        self.names = [name for name in members(path) if "__MACOSX" not in name]
-        require_unique(f"{path}: members", self.names, DataError)
-
-    def where(self, name: str) -> str:
-        """A file in words."""
-        return f"{self.path / name}" if self.is_folder else f"{self.path} ({name})"
-
-    def require(self, name: str) -> str:
-        """The name itself; DataError where there is no such file."""
-        if name not in self.names:
-            raise DataError(f"{self.path} holds no {name}; it holds {some(self.names)}.")
-        return name
-
-    def packed(
-        self, pattern: re.Pattern[str], year: int | None, member: str | None
-    ) -> tuple[Path, str | None] | None:
-        """The zip in the folder that is meant, with what is to be read in it; None without any.
-
-        `pattern` matches the names of such zips and has a group `year`.
-        """
-        found = [(n, pattern.match(n)) for n in self.names if self.is_folder]
-        good = [n for n, m in found if m and year in (None, int(m["year"]))]
-        if member is not None and member in good:
-            return self.path / member, None
-        if len(good) > 1:
-            raise DataError(f"{self.path} holds {some(good)}; say which with --year or --member.")
-        return (self.path / good[0], member) if good else None
-
-    def open(self, name: str) -> AbstractContextManager[Opened]:
-        """One of the files, for reading."""
-        self.require(name)
-        if not self.is_folder:
-            return open_file(self.path, name)
-        if (self.path / name).is_symlink():
-            raise DataError(f"{self.path / name} is a link; refused.")
-        return open_file(self.path / name)
-
-    def words(self, name: str, delimiter: str) -> list[list[str]]:
-        """The cells of a small table of words."""
-        with self.open(name) as opened:
-            return read_words(opened, delimiter)
-
-    def digest(self, names: Sequence[str]) -> str:
-        """SHA-256 of the zip; of a folder, that of a list of its files' own."""
-        if not self.is_folder:
-            return sha256(self.path)
-        try:
-            lines = "".join(f"{sha256(self.path / name)}  {name}\n" for name in sorted(names))
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read ({error.strerror}).") from None
-        return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def _below(top: Path, folder: Path, depth: int) -> list[str]:
-    """Names of the files in a folder and its folders; links to folders are not followed."""
-    found: list[str] = []
-    for item in folder.iterdir():
-        if item.is_dir() and not item.is_symlink():
-            if depth > 1:
-                found += _below(top, item, depth - 1)
-        else:
-            found.append(item.relative_to(top).as_posix())
-        if len(found) > MAX_MEMBERS:
-            raise DataError(f"{top}: more than {MAX_MEMBERS:,} files; name the table's own folder.")
-    return found
 
 
 def _in_threads(

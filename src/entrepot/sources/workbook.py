@@ -14,12 +14,14 @@ import re
 import struct
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from entrepot.core.errors import DataError
+from entrepot.core.labels import some
 from entrepot.core.tables import Array
 
 MAX_CELLS = 30_000_000
@@ -28,6 +30,7 @@ MAX_CHILD = 6_000_000_000
 MAX_SECONDS = 900
 MAX_WIDTH = 20_000
 HEADER_ROWS = 12
+MAX_LABELS = 20_000
 LABELS = 4
 
 
@@ -71,10 +74,35 @@ def read_cells(data: bytes, where: str, rule: Rule) -> Cells:
     Raises DataError when the workbook cannot be read within the bounds, has no
     such header, or holds a cell that is neither a number nor blank.
     """
-    order = json.dumps({"prefer": rule.prefer, "ignore": rule.ignore, "first": rule.first})
+    order = {"prefer": rule.prefer, "ignore": rule.ignore, "first": rule.first}
+    out = _in_a_child(data, where, order)
+    (size,) = struct.unpack_from("<Q", out)
+    about = json.loads(out[8 : 8 + size])
+    values = np.frombuffer(out, dtype="<f8", offset=8 + size)
+    return Cells(
+        about["sheet"], about["head"], about["labels"], values.reshape(about["shape"]).copy()
+    )
+
+
+def read_columns(
+    data: bytes, where: str, sheets: Mapping[str, Sequence[str]]
+) -> dict[str, list[list[str]]]:
+    """The named columns of the named sheets as text, row by row, down to the first blank row.
+
+    Names are compared without regard to case; the row that names the columns is
+    among the first of its sheet.
+
+    Raises DataError as `read_cells`, and for a sheet or column that is missing.
+    """
+    found = json.loads(_in_a_child(data, where, {"columns": {k: [*v] for k, v in sheets.items()}}))
+    return {name: [[str(x) for x in row] for row in rows] for name, rows in found.items()}
+
+
+def _in_a_child(data: bytes, where: str, order: Mapping[str, Any]) -> bytes:
+    """What the child sends back; DataError for its refusal, or its end."""
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter, this module, no shell
-            [sys.executable, "-m", "entrepot.sources.workbook", order],
+            [sys.executable, "-m", "entrepot.sources.workbook", json.dumps(order)],
             input=data,
             capture_output=True,
             timeout=MAX_SECONDS,
@@ -82,16 +110,10 @@ def read_cells(data: bytes, where: str, rule: Rule) -> Cells:
         )
     except subprocess.TimeoutExpired:
         raise DataError(f"{where}: reading it takes more than {MAX_SECONDS} s; refused.") from None
-    out = done.stdout
-    if done.returncode == 0 and len(out) >= 8:
-        (size,) = struct.unpack_from("<Q", out)
-        about = json.loads(out[8 : 8 + size])
-        values = np.frombuffer(out, dtype="<f8", offset=8 + size)
-        return Cells(
-            about["sheet"], about["head"], about["labels"], values.reshape(about["shape"]).copy()
-        )
+    if done.returncode == 0:
+        return done.stdout
     if done.returncode == 3:  # a sentence of ours
-        raise DataError(f"{where}: {out.decode('utf-8', 'replace').strip()}")
+        raise DataError(f"{where}: {done.stdout.decode('utf-8', 'replace').strip()}")
     raise DataError(f"{where}: the workbook cannot be read; damaged?")
 
 
@@ -107,9 +129,12 @@ def _main(stream: BinaryIO, out: BinaryIO, order: dict[str, Any]) -> int:
     from python_calamine import CalamineWorkbook
 
     _limit()
-    rule = Rule(order["prefer"], tuple(order["ignore"]), order["first"])
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
+        if "columns" in order:
+            out.write(json.dumps(_all_columns(book, order["columns"])).encode())
+            return 0
+        rule = Rule(order["prefer"], tuple(order["ignore"]), order["first"])
         name = rule.choose(book.sheet_names)
         sheet = book.get_sheet_by_name(name)
         if sheet.total_height * sheet.total_width > MAX_CELLS:
@@ -154,6 +179,37 @@ def _cut(rows: Any) -> tuple[list[list[str]], list[list[str]], Array]:
         raise DataError("nothing below the header.")
     head = [[*row, *[""] * (width - len(row))][:width] for row in head]
     return head, labels, np.stack(values)
+
+
+def _all_columns(book: Any, sheets: dict[str, list[str]]) -> dict[str, list[list[str]]]:
+    known = {name.strip().casefold(): name for name in book.sheet_names}
+    out = {}
+    for name, columns in sheets.items():
+        if name.casefold() not in known:
+            raise DataError(f"no sheet {name!r}; it has {some(book.sheet_names)}.")
+        out[name] = _columns(
+            book.get_sheet_by_name(known[name.casefold()]).iter_rows(), name, columns
+        )
+    return out
+
+
+def _columns(rows: Any, name: str, columns: list[str]) -> list[list[str]]:
+    for _, row in zip(range(HEADER_ROWS), rows, strict=False):
+        head = [_word(cell).casefold() for cell in row]
+        if all(c.casefold() in head for c in columns):
+            at = [head.index(c.casefold()) for c in columns]
+            break
+    else:
+        raise DataError(f"sheet {name!r} has no row with {some(columns)} at its top.")
+    out: list[list[str]] = []
+    for row in rows:
+        words = [_word(row[j]) for j in at]
+        if not any(words):
+            break
+        out.append(words)
+        if len(out) > MAX_LABELS:
+            raise DataError(f"sheet {name!r} has more than {MAX_LABELS:,} rows; refused.")
+    return out
 
 
 def _numbers(cells: list[Any], row: int) -> Array:
