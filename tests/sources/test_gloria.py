@@ -136,7 +136,7 @@ def fast(monkeypatch):
     words = {
         name: [[str(cell) for cell in row] for row in SHEETS[name][1:]] for name in gloria.SHEETS
     }
-    monkeypatch.setattr(gloria, "_words", lambda data, where: words)
+    monkeypatch.setattr(gloria, "read_columns", lambda data, where, sheets: words)
 
 
 class TestCells:
@@ -529,7 +529,7 @@ def test_only_the_use_block_is_kept(tmp_path, monkeypatch):
         "Sectors": [[str(k + 1), f"S{k}"] for k in range(s)],
         "Value added and final demand": [["1", "added", "final"]],
     }
-    monkeypatch.setattr(gloria, "_words", lambda data, where: numbers)
+    monkeypatch.setattr(gloria, "read_columns", lambda data, where, sheets: numbers)
     use = (("1," * s + "0," * s) * n)[:-1] + "\n"
     none = "0," * (2 * m - 1) + "0\n"
     T = []
