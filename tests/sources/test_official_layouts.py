@@ -308,6 +308,64 @@ class TestAdb:
             adb.read(path)
 
 
+class TestClosingRows:
+    def figaro(self, tmp_path, change):
+        rows = [list(row) for row in figaro_matrix_rows(TestFigaro().make())]
+        change(rows)
+        return write_csv(tmp_path / "matrix_eu-ic-io_ind-by-ind_24ed_2022.csv", rows)
+
+    def test_one_that_stands_twice_is_no_sum(self, tmp_path):
+        path = self.figaro(tmp_path, lambda rows: rows.insert(-1, rows[-5]))
+        with pytest.raises(
+            DataError, match=r"closing row of direct purchases abroad .* stands twice"
+        ):
+            figaro.read(path)
+
+    def test_a_blank_tax_on_final_use_is_missing(self, tmp_path):
+        path = self.figaro(tmp_path, lambda rows: rows[-6].__setitem__(12, ""))
+        raw = figaro.read(path)
+        assert np.isnan(raw.T_final).sum() == 1
+        assert "missing-cells" in [f.check for f in audit(raw).findings if f.level == "fail"]
+
+    def test_a_blank_value_added_in_a_workbook_is_missing(self, tmp_path):
+        rows = wiod_2013_cells(sheet_content(["AUS", "ROM", "RoW"], 2011), NAMES)
+        rows[-3][6] = None
+        raw = wiod.read_2013(write_xlsx(tmp_path / "wiot11_row_sep12.xlsx", {"a": rows}))
+        assert np.isnan(raw.V).sum() == 1
+
+    def test_a_truth_value_is_no_number(self, tmp_path):
+        rows = wiod_2013_cells(sheet_content(["AUS", "ROM", "RoW"], 2011), NAMES)
+        rows[8][6] = True
+        with pytest.raises(DataError, match=r"row 9, column 7: True is not a number"):
+            wiod.read_2013(write_xlsx(tmp_path / "wiot11_row_sep12.xlsx", {"a": rows}))
+
+
+class TestYears:
+    def test_the_year_asked_for_must_be_the_files(self, tmp_path):
+        c, f = icio_content(), TestFigaro().make()
+        s = sheet_content(["AUS", "CHN", "ROW"], 2014)
+        xlsx = {"ADB MRIO 2015": adb_cells(s, NAMES)}
+        for name, path in (
+            ("oecd-icio", write_csv(tmp_path / "ICIO2023_2014.csv", icio_rows(c))),
+            ("figaro", write_csv(tmp_path / "matrix_24ed_2021.csv", figaro_matrix_rows(f))),
+            (
+                "adb-mrio",
+                write_xlsx(tmp_path / "ADB MRIO 2015, at constant 2010 prices.xlsx", xlsx),
+            ),
+            (
+                "wiod-2016",
+                write_xlsb(tmp_path / "WIOT2013_x.xlsb", "2013", wiod_2016_cells(s, NAMES)),
+            ),
+            (
+                "wiod-2013",
+                write_xlsx(tmp_path / "wiot11_row_x.xlsx", {"a": wiod_2013_cells(s, NAMES)}),
+            ),
+        ):
+            for year in (1999, 2023, 2010):
+                with pytest.raises(DataError, match=r"was asked for|not"):
+                    read_table(path, name, Options(year=year))
+
+
 class TestRecognition:
     def test_each_by_its_own_signature(self, tmp_path):
         c, f = icio_content(), TestFigaro().make()
@@ -324,6 +382,11 @@ class TestRecognition:
         packed = zipped(tmp_path / "2016-2022_SML.zip", "2019_SML.csv", files["oecd-icio"])
         assert recognise(packed).name == "oecd-icio"
         assert read_table(packed, None, Options(year=2019)).year == 2019
+
+    def test_semicolons_are_named(self, tmp_path):
+        path = write_csv(tmp_path / "2019_SML.csv", icio_rows(icio_content()), delimiter=";")
+        with pytest.raises(DataError, match=r"separated by semicolons"):
+            recognise(path)
 
     def test_what_is_none_of_them(self, tmp_path):
         path = tmp_path / "notes.csv"

@@ -121,13 +121,23 @@ def get_command(
     year: YearOption = None,
     repair: RepairOption = None,
     rate: RateOption = None,
+    rate_source: RateSource = "",
+    atol: Atol = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Download a table from its official address, check it, and build a world from it."""
     from entrepot.world.shelf import get_world
 
     with _progress(as_json) as progress:
-        got = get_world(name, year, repairs=repair or (), rate=rate, progress=progress)
+        got = get_world(
+            name,
+            year,
+            repairs=repair or (),
+            rate=rate,
+            rate_source=rate_source,
+            atol=atol,
+            progress=progress,
+        )
     if as_json:
         print_json(
             {"name": got.name, "path": str(got.path), "built": got.built, "message": got.message}
@@ -343,7 +353,10 @@ def balance_command(
     as_json: JsonFlag = False,
 ) -> None:
     """Bring a table to balance, or to target outputs, value added and final use."""
-    from entrepot.world.build import build, with_step
+    from dataclasses import replace
+
+    from entrepot.core.provenance import with_step
+    from entrepot.world.build import build
     from entrepot.world.concordance import read_final_targets, read_node_targets
     from entrepot.world.rebalance import rebalance
     from entrepot.world.shelf import require_target, save_world
@@ -362,7 +375,8 @@ def balance_command(
         "unit": table.unit,
         "largest": [list(row) for row in done.largest()],
     }
-    world = build(with_step(done.table, step), rate=rate, rate_source=rate_source, name=name)
+    balanced = replace(done.table, provenance=with_step(done.table.provenance, step))
+    world = build(balanced, rate=rate, rate_source=rate_source, name=name)
     save_world(world, target, csv=csv)
     if not as_json:
         print(  # noqa: T201
@@ -393,6 +407,13 @@ def attach_command(
         list[str] | None,
         typer.Option(help="AXIS=FILE, a CSV of the file's label and `to`; may be given again."),
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="AXIS=COLUMN, where a column is not called as its axis; may be given again."
+        ),
+    ] = None,
+    value: Annotated[str, typer.Option(help="The column of numbers.")] = "value",
     need_all: Annotated[
         bool, typer.Option(help="Refuse a table that leaves cells absent.")
     ] = False,
@@ -406,19 +427,21 @@ def attach_command(
 
     if rule not in ("sum", "mean"):
         raise WorldError(f"--rule is {rule!r}; sum or mean was expected.")
-    maps = {}
-    for text in concordance or ():
-        axis, _, file = text.partition("=")
-        if not file:
-            raise WorldError(f"--concordance {text!r} is not of the form AXIS=FILE.")
-        maps[axis] = read_labels_map(Path(file), axis)
+    axes = [d.strip() for d in dims.split(",")]
+    columns = _pairs("--column", column, axes)
+    maps = {
+        axis: read_labels_map(Path(file), axis)
+        for axis, file in _pairs("--concordance", concordance, axes).items()
+    }
     require_target(target)
     world = load_world(source)
     done = attach_table(
         world,
         table,
         name,
-        [d.strip() for d in dims.split(",")],
+        axes,
+        columns=columns,
+        value=value,
         unit=unit,
         source=data_source,
         rule=rule,  # type: ignore[arg-type]
@@ -433,6 +456,19 @@ def attach_command(
         for axis, labels in missing.items():
             print(f"No number for {axis} {', '.join(labels)}.")  # noqa: T201
     _say(done, target, as_json, {"coverage": share, "uncovered": missing})
+
+
+def _pairs(option: str, given: list[str] | None, axes: list[str]) -> dict[str, str]:
+    """AXIS=SOMETHING options by axis."""
+    out = {}
+    for text in given or ():
+        axis, _, value = text.partition("=")
+        if not value or axis not in axes:
+            raise WorldError(
+                f"{option} {text!r} is not AXIS=..., with an axis of {', '.join(axes)}."
+            )
+        out[axis] = value
+    return out
 
 
 def _table(

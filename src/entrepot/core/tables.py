@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 TaxTreatment = Literal["separate", "in_value_added"]
 SatelliteRule = Literal["sum", "mean"]
+SATELLITE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
+AXES = ("sector", "region", "origin", "destination")
 
 
 def frozen(values: ArrayLike) -> Array:
@@ -22,6 +25,7 @@ def frozen(values: ArrayLike) -> Array:
     if isinstance(values, np.ndarray) and values.dtype == np.float64 and _immutable(values):
         return values
     array = np.array(values, dtype=np.float64, order="C", copy=True)
+    array += 0.0  # a negative zero is zero: equal tables have equal bytes
     array.flags.writeable = False
     return array
 
@@ -29,6 +33,8 @@ def frozen(values: ArrayLike) -> Array:
 def sealed(array: Array) -> Array:
     """The array itself in C order, made read-only: for arrays that their maker gives away."""
     array = np.ascontiguousarray(array, dtype=np.float64)
+    if array.flags.writeable:
+        array += 0.0  # as above
     array.flags.writeable = False
     return array
 
@@ -42,6 +48,13 @@ def _immutable(array: NDArray[np.float64]) -> bool:
             return False
         base = base.base
     return True
+
+
+def fold(array: Array, index: NDArray[np.intp], axis: int, size: int) -> Array:
+    """Sum an axis by group; every group from 0 to size - 1 has a member."""
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(size))
+    return np.add.reduceat(np.take(array, order, axis=axis), starts, axis=axis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,16 @@ class Satellite:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values))
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its axes or rule; empty when nothing is."""
+        dims = self.dims
+        if not dims or len(set(dims)) < len(dims) or not set(dims) <= set(AXES):
+            return f"its axes {dims} are not some of {', '.join(AXES)}, each once"
+        if "region" in dims and {"origin", "destination"} & set(dims):
+            return "its axes have a region beside an origin or destination"
+        return "" if self.rule in ("sum", "mean") else f"its rule is {self.rule!r}, not sum or mean"
 
     @property
     def coverage(self) -> float:

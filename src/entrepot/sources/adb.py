@@ -63,7 +63,7 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
         raise DataError(
             f"{where}: neither its sheet nor its title holds a year; say which (--year)."
         )
-    if said and when not in said:
+    if said and when != said[0]:
         raise DataError(f"{where}: holds {said[0]}, not {when}.")
     constant = re.search(r"constant[^,(]*prices?", sheet.titles, re.IGNORECASE)
     notes = [f"In {constant[0]}."] if constant else []

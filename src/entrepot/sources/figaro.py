@@ -94,6 +94,8 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
         raise DataError(f"{opened.where}: {missing} of its closing rows are missing. Cut short?")
     named = YEAR.search(member or path.name)
     when = year or (int(named[1]) if named else None)
+    if named and when != int(named[1]):
+        raise DataError(f"{opened.where}: named {named[1]}, but {when} was asked for.")
     if when is None:
         raise DataError(f"{opened.where}: its name holds no year; say which with --year.")
     alpha3 = {row["alpha2"]: code for code, row in economies().items()} | {REST: "ROW"}

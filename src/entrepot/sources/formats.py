@@ -167,6 +167,11 @@ def recognise(path: Path) -> Format:
         return good[0]
     if path.is_dir() and not good:
         raise DataError(f"{path} is a folder, and no table in any format that is read here.")
+    if path.is_file() and path.suffix.lower() == ".csv":
+        with path.open("rb") as file:
+            first = file.readline(10_000)
+        if first.count(b";") > first.count(b","):
+            raise DataError(f"{path}: separated by semicolons; every format here has commas.")
     said = f"it could be {' or '.join(r.name for r in good)}" if good else "none of them fits"
     raise DataError(
         f"{path}: which format this is cannot be told ({said}); say it with --format "

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import some
-from entrepot.core.tables import Array, Margin, sealed
+from entrepot.core.tables import Array, Margin, fold, sealed
 from entrepot.sources.raw import MAX_NODES
 
 RowKind = Literal["node", "added", "tax", "margin", "output", "skip"]
@@ -78,7 +78,7 @@ def blocks(
 
     Final users of a region that the columns do not show have no final use; each
     region shown must have every category. Value-added cells below final use are
-    not part of a table and must be zero or blank.
+    not part of a table and must be zero or blank; all other blanks stay blank.
     """
     if values.shape != (len(rows), len(columns)):
         raise DataError(f"{where}: {values.shape} cells for {len(rows)} x {len(columns)} labels.")
@@ -111,9 +111,9 @@ def blocks(
     shown = final_at >= 0
 
     def on_final(i: int) -> Array:
-        """A row's cells under final use; blanks are zero there."""
+        """A row's cells under final use."""
         out = np.zeros((n, c))
-        out[shown] = np.nan_to_num(values[i, final_at[shown]])
+        out[shown] = values[i, final_at[shown]]
         return out
 
     F = np.zeros((m, n, c))
@@ -127,17 +127,18 @@ def blocks(
     added: dict[str, Array] = {}
     T_inputs, T_final = np.zeros(m), np.zeros((n, c))
     margins: dict[str, tuple[Array, Array]] = {}
+    _require_once([row for row in rows if row.kind not in ("node", "skip")], where, "row")
+    _require_once([c for c in columns if c.kind == "output"], where, "column")
     for i, row in enumerate(rows):
         if row.kind == "added":
-            if on_final(i).any():
+            below = on_final(i)
+            if below[~np.isnan(below)].any():  # nothing has a place there; a blank is nothing
                 raise DataError(f"{where}: value added ({row.code}) is not zero below final use.")
-            added[row.code] = added.get(row.code, 0) + values[i, buy_at]
+            added[row.code] = values[i, buy_at]
         elif row.kind == "tax":
-            T_inputs = T_inputs + values[i, buy_at]
-            T_final = T_final + on_final(i)
+            T_inputs, T_final = values[i, buy_at], on_final(i)
         elif row.kind == "margin":
-            old = margins.get(row.code, (np.zeros(m), np.zeros((n, c))))
-            margins[row.code] = (old[0] + values[i, buy_at], old[1] + on_final(i))
+            margins[row.code] = (values[i, buy_at], on_final(i))
         elif row.kind == "output":
             table["declared_input"] = values[i, buy_at]
     if not added:
@@ -153,6 +154,17 @@ def blocks(
         "margins": {k: Margin(*pair) for k, pair in margins.items()},
         "sectors": sell.sectors,
     }
+
+
+def _require_once(lines: Sequence[Line], where: str, what: str) -> None:
+    """Closing rows and totals stand once each."""
+    seen: set[tuple[str, str]] = set()
+    for line in lines:
+        key = (line.kind, line.code if line.kind in ("added", "margin") else "")
+        if key in seen:
+            name = line.code or {"tax": "product taxes", "output": "output"}[line.kind]
+            raise DataError(f"{where}: the closing {what} of {name} stands twice.")
+        seen.add(key)
 
 
 def _take(values: Array, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
@@ -178,25 +190,18 @@ def fold_regions(table: dict[str, Any], into: dict[str, str], where: str) -> dic
     node = (target[:, None] * s + np.arange(s)[None]).ravel()
     n, m = len(keep), len(keep) * s
 
-    def onto(array: Array, axis: int, index: NDArray[np.intp], size: int) -> Array:
-        shape = list(array.shape)
-        shape[axis] = size
-        out = np.zeros(shape)
-        np.add.at(np.moveaxis(out, axis, 0), index, np.moveaxis(array, axis, 0))
-        return out
-
     new = dict(table)
     new["regions"] = tuple(keep)
-    new["Z"] = sealed(onto(onto(table["Z"], 0, node, m), 1, node, m))
-    new["F"] = sealed(onto(onto(table["F"], 0, node, m), 1, target, n))
-    new["V"] = sealed(onto(table["V"], 1, node, m))
-    new["T_inputs"] = onto(table["T_inputs"], 0, node, m)
-    new["T_final"] = onto(table["T_final"], 0, target, n)
+    new["Z"] = sealed(fold(fold(table["Z"], node, 0, m), node, 1, m))
+    new["F"] = sealed(fold(fold(table["F"], node, 0, m), target, 1, n))
+    new["V"] = sealed(fold(table["V"], node, 1, m))
+    new["T_inputs"] = fold(table["T_inputs"], node, 0, m)
+    new["T_final"] = fold(table["T_final"], target, 0, n)
     new["margins"] = {
-        k: Margin(onto(x.inputs, 0, node, m), onto(x.final, 0, target, n))
+        k: Margin(fold(x.inputs, node, 0, m), fold(x.final, target, 0, n))
         for k, x in table["margins"].items()
     }
     for key in ("declared_output", "declared_input"):
         if table.get(key) is not None:
-            new[key] = onto(table[key], 0, node, m)
+            new[key] = fold(table[key], node, 0, m)
     return new

@@ -5,7 +5,7 @@ Memory: 8 bytes a value and 4 a label, and some blocks of the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Flat:
         out.reshape(-1)[flat] = self.values
 
 
-def read_flat(opened: Opened, labels: Sequence[str], value: str) -> Flat:
+def read_flat(opened: Opened, labels: Sequence[str], value: str, empty: bool = False) -> Flat:
     """The named label columns and the value column of a long CSV table in UTF-8."""
     kinds = {name: pa.dictionary(pa.int32(), pa.string()) for name in labels}
     convert = pyarrow.csv.ConvertOptions(
@@ -68,7 +68,7 @@ def read_flat(opened: Opened, labels: Sequence[str], value: str) -> Flat:
             pyarrow.csv.ParseOptions(newlines_in_values=False),
             convert,
         )
-        return _gather(reader, labels, value, opened.where)
+        return _gather(reader, labels, value, opened.where, empty)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         text = str(error).splitlines()[0]
         raise DataError(
@@ -76,7 +76,7 @@ def read_flat(opened: Opened, labels: Sequence[str], value: str) -> Flat:
         ) from None
 
 
-def read_flat_parquet(path: Path, labels: Sequence[str], value: str) -> Flat:
+def read_flat_parquet(path: Path, labels: Sequence[str], value: str, empty: bool = False) -> Flat:
     """The same from a Parquet file."""
     require_file(path)
     try:
@@ -87,13 +87,13 @@ def read_flat_parquet(path: Path, labels: Sequence[str], value: str) -> Flat:
             if file.metadata.num_rows > MAX_ROWS:
                 raise DataError(f"{path}: more than {MAX_ROWS:,} rows; refused.")
             batches = file.iter_batches(batch_size=1 << 20, columns=[*labels, value])
-            return _gather(batches, labels, value, str(path))
+            return _gather(batches, labels, value, str(path), empty)
     except (pa.ArrowException, OSError) as error:
         text = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"{path}: not a readable Parquet file ({text}).") from None
 
 
-def _gather(batches: Any, labels: Sequence[str], value: str, where: str) -> Flat:
+def _gather(batches: Any, labels: Sequence[str], value: str, where: str, empty: bool) -> Flat:
     places: list[dict[str, int]] = [{} for _ in labels]
     codes: list[list[NDArray[np.int32]]] = [[] for _ in labels]
     values: list[Array] = []
@@ -110,8 +110,11 @@ def _gather(batches: Any, labels: Sequence[str], value: str, where: str) -> Flat
         values.append(
             np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
         )
-    if not rows:
+    if not rows and not empty:
         raise DataError(f"{where}: a header and nothing below it.")
+    if not rows:
+        none = np.empty(0, np.int32)
+        return Flat(tuple(() for _ in labels), tuple(none for _ in labels), np.empty(0))
     return Flat(
         tuple(tuple(p) for p in places),
         tuple(np.concatenate(c) for c in codes),
@@ -142,9 +145,3 @@ def _codes(column: Any, place: dict[str, int], name: str, where: str) -> NDArray
         raise DataError(f"{where}: more than {MAX_LABELS:,} different labels in {name!r}; refused.")
     table = np.array([place.get(w, -1) if w is not None else -1 for w in words], dtype=np.int32)
     return table[used]
-
-
-def chunks(size: int, step: int) -> Iterator[slice]:
-    """Slices that cover `size`, `step` at a time."""
-    for start in range(0, size, step):
-        yield slice(start, min(start + step, size))

@@ -108,7 +108,7 @@ def read(
     when = year or (found[-1] if found else None)
     if when is None:
         raise DataError(f"{where}: its name holds no year; say which with --year.")
-    if found and when not in found:
+    if found and when != found[-1]:
         raise DataError(f"{where}: named {found[-1]}, but {when} was asked for.")
     known = {row["code"]: row["name"] for row in sector_concordance()}
     return RawTable(

@@ -20,7 +20,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -33,10 +36,11 @@ import pyarrow.parquet
 
 from entrepot.core.errors import DataError, OutputError
 from entrepot.core.labels import did_you_mean, some
-from entrepot.core.tables import Array, Margin, Satellite, Sector, sealed
+from entrepot.core.provenance import check_provenance
+from entrepot.core.tables import SATELLITE_NAME, Array, Margin, Satellite, Sector, sealed
 from entrepot.sources.archive import Opened, members, sha256
 from entrepot.sources.files import Files
-from entrepot.sources.long import Flat, read_flat, read_flat_parquet
+from entrepot.sources.long import MAX_LABEL, Flat, read_flat, read_flat_parquet
 from entrepot.sources.raw import MAX_NODES, RawTable
 
 FORMAT = "entrepot-table-1"
@@ -44,7 +48,9 @@ FLOW_LABELS = ("seller_region", "seller", "buyer_region", "buyer")
 NO_REGION = "-"
 KINDS = ("final", "value_added", "tax", "margin")
 MAX_TEXT = 8_000_000
-SATELLITE_NAME = re.compile(r"^[A-Za-z0-9_-]{1,80}$")
+MAX_CATEGORIES = 1000
+MAX_CELLS = 600_000_000
+"""Cells of the dense table, 8 bytes each, held twice while it is built."""
 
 
 class _Folder(Files):
@@ -98,7 +104,7 @@ class _Folder(Files):
                 raise DataError(f"{self.where(name)} line {i}: a cell is missing, or one too many.")
         return [{k: (v or "").strip() for k, v in row.items()} for row in rows]
 
-    def flat(self, stem: str, labels: tuple[str, ...]) -> Flat:
+    def flat(self, stem: str, labels: tuple[str, ...], empty: bool = False) -> Flat:
         """A long table, as CSV or Parquet."""
         found = [n for n in self.names if n in (f"{stem}.csv", f"{stem}.parquet")]
         if len(found) != 1:
@@ -109,11 +115,11 @@ class _Folder(Files):
         name = found[0]
         if name.endswith(".csv"):
             with self.open(name) as opened:
-                return read_flat(opened, labels, "value")
+                return read_flat(opened, labels, "value", empty)
         if self.is_folder:
             if (self.path / name).is_symlink():
                 raise DataError(f"{self.where(name)} is a link; refused.")
-            return read_flat_parquet(self.path / self.prefix / name, labels, "value")
+            return read_flat_parquet(self.path / self.prefix / name, labels, "value", empty)
         raise DataError(f"{self.where(name)}: Parquet is read from a folder; unpack the zip first.")
 
 
@@ -144,6 +150,12 @@ def read(path: Path) -> RawTable:
     region_codes, sector_codes = [r["code"] for r in regions], [s["code"] for s in sectors]
     if len(region_codes) * len(sector_codes) > MAX_NODES:
         raise DataError(f"{path}: more than {MAX_NODES:,} region-sectors; refused.")
+    nodes, rows_below = len(region_codes) * len(sector_codes), sum(map(len, named.values()))
+    wide = nodes + len(region_codes) * len(named["final"])
+    if rows_below > MAX_CATEGORIES or (nodes + rows_below) * wide > MAX_CELLS:
+        raise DataError(
+            f"{path}: more than {MAX_CATEGORIES:,} categories or {MAX_CELLS:,} cells; refused."
+        )
     blocks = _blocks(folder, region_codes, sector_codes, named)
     satellites = _satellites(folder, about.get("satellites", {}), region_codes, sector_codes)
     provenance = dict(about.get("provenance", {}))
@@ -202,10 +214,21 @@ def _about(folder: _Folder) -> dict[str, Any]:
         if key not in kinds:
             raise DataError(f"{where}: unknown key {key!r}{did_you_mean(key, kinds) or '.'}")
         if not isinstance(value, kinds[key][0]) or isinstance(value, bool):
-            raise DataError(f"{where}: {key} is {value!r}.")
+            raise DataError(f"{where}: {key} is {str(value)[:80]!r}.")
     for key, (_, needed) in kinds.items():
         if needed and key not in about:
             raise DataError(f"{where}: no key {key!r}.")
+    for key in ("to_million", "rtol", "atol"):
+        try:
+            finite = math.isfinite(float(about.get(key, 0)))
+        except OverflowError:
+            finite = False
+        if not finite:
+            raise DataError(f"{where}: {key} is no finite number.")
+    try:
+        check_provenance(about.get("provenance", {}))
+    except ValueError as error:
+        raise DataError(f"{where}: {error}.") from None
     if not 0 < float(about.get("to_million", 1)) < 1e12:
         raise DataError(f"{where}: to_million is {about['to_million']}.")
     if about.get("taxes", "separate") not in ("separate", "in_value_added"):
@@ -306,16 +329,20 @@ def _satellites(
             SATELLITE_NAME.match(name)
             and isinstance(row, dict)
             and isinstance(row.get("dims"), list)
-            and all(d in labels for d in row["dims"])
+            and all(isinstance(d, str) and d in labels for d in row["dims"])
             and isinstance(row.get("unit"), str)
             and isinstance(row.get("source"), str)
+            and row["dims"]
             and row.get("rule", "mean") in ("sum", "mean")
         )
         if not good:
             raise DataError(f"{folder.where('world.json')}: satellite {name!r} is not described.")
         dims = tuple(row["dims"])
-        values = place(folder.flat(f"satellites/{name}", dims), [labels[d] for d in dims], name)
+        flat = folder.flat(f"satellites/{name}", dims, empty=True)
+        values = place(flat, [labels[d] for d in dims], name)
         out[name] = Satellite(values, dims, row["unit"], row["source"], row.get("rule", "mean"))
+        if fault := out[name].fault:
+            raise DataError(f"{folder.where('world.json')}: satellite {name!r}: {fault}.")
     return out
 
 
@@ -343,25 +370,51 @@ def write(path: Path, table: RawTable, parquet: bool = True) -> None:
     """
     if path.exists():
         raise OutputError(f"{path} exists; it is not overwritten.")
-    if len(table.margins) + len(table.value_added_categories) == 0:
-        raise OutputError(f"{path}: a table without closing rows.")
-    part = path.with_name(path.name + ".part")
+    _require_writable(path, table)
+    part: Path | None = None
     try:
-        part.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
         _write_labels(part, table)
         put: Callable[[Path, Any], None] = _put_parquet if parquet else _put_csv
         put(part / "flows", _flows(table))
         for name, satellite in table.satellites.items():
             (part / "satellites").mkdir(exist_ok=True)
             put(part / "satellites" / name, _satellite_rows(table, satellite))
+        part.chmod(0o755)
         part.rename(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
-        if part.exists():
-            import shutil
-
+        if part is not None:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _require_writable(path: Path, table: RawTable) -> None:
+    """Refuse labels that this format could not give back."""
+    closing = [*table.value_added_categories, _tax_name(table), *table.margins]
+    buyers = [*table.sector_codes, *table.final_categories]
+    labels = [*table.regions, *buyers, *closing]
+    odd = [x for x in labels if not x or x != x.strip() or len(x) > MAX_LABEL]
+    odd += [x for x in table.regions if x == NO_REGION]
+    odd += [x for group in (closing, buyers) for x in group if group.count(x) > 1]
+    odd += [x for x in table.satellites if not SATELLITE_NAME.match(x)]
+    if odd:
+        raise OutputError(
+            f"{path}: the plain format cannot hold the label {odd[0]!r} (blank, surrounded by "
+            "blanks, too long, or with two meanings); write NAME.zarr or NAME.npz."
+        )
+    try:
+        check_provenance(table.provenance)
+    except ValueError as error:
+        raise OutputError(f"{path}: {error}.") from None
+
+
+def _tax_name(table: RawTable) -> str:
+    """A name for the row of product taxes that no other closing row has."""
+    name = "net product taxes"
+    taken = {*table.value_added_categories, *table.margins}
+    return name if name not in taken else f"{name} (row)"
 
 
 def _write_labels(part: Path, table: RawTable) -> None:
@@ -399,7 +452,7 @@ def _write_labels(part: Path, table: RawTable) -> None:
             ("kind", "name"),
             *(("final", x) for x in table.final_categories),
             *(("value_added", x) for x in table.value_added_categories),
-            ("tax", "net product taxes"),
+            ("tax", _tax_name(table)),
             *(("margin", x) for x in table.margins),
         ],
     }
@@ -417,7 +470,7 @@ def _flows(table: RawTable) -> Any:
     low.append(np.concatenate([table.T_inputs, table.T_final.ravel()])[None])
     low += [np.concatenate([x.inputs, x.final.ravel()])[None] for x in table.margins.values()]
     values = np.concatenate([top, *low])
-    closing = [*table.value_added_categories, "net product taxes", *table.margins]
+    closing = [*table.value_added_categories, _tax_name(table), *table.margins]
     at_row, at_column = np.nonzero(values)
     seller_region = np.array([i for i in range(n) for _ in range(s)] + [n] * len(closing), np.int32)
     seller = np.array([*list(range(s)) * n, *range(s, s + len(closing))], np.int32)

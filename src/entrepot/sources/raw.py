@@ -80,6 +80,11 @@ class RawTable:
             raise DataError(
                 f"{self.name}: a table needs at least one region, sector and category of each kind."
             )
+        if not (0 <= self.rtol < np.inf and 0 <= self.atol < np.inf):
+            raise DataError(
+                f"{self.name}: tolerances must be finite and not negative (relative {self.rtol}, "
+                f"absolute {self.atol})."
+            )
         shapes: dict[str, tuple[int, ...]] = {
             "Z": (n * s, n * s),
             "F": (n * s, n, c),

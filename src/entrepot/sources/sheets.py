@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from entrepot.core.errors import DataError
 from entrepot.core.labels import some
 from entrepot.core.tables import Array, Sector
@@ -157,11 +155,7 @@ def lines(
 
 def sheet_table(sheet: Sheet, rows: list[Line], columns: list[Line], where: str) -> dict[str, Any]:
     """Blocks of a sheet, with its sectors named from the first economy's rows."""
-    values = sheet.values
-    # Blanks among the closing rows and totals mean nothing is there; among flows they stay blank.
-    closing = np.array([row.kind != "node" for row in rows])
-    values[closing] = np.nan_to_num(values[closing])
-    table = blocks(values, rows, columns, where)
+    table = blocks(sheet.values, rows, columns, where)
     first = table["regions"][0]
     named = {
         row.code: (code, name)

@@ -85,7 +85,9 @@ def read_2013(path: Path, *, year: int | None = None, member: str | None = None)
     rows, columns = lines(sheet, where, _region, _item_2013)
     table = sheet_table(sheet, rows, columns, where)
     match = NAME_2013.match(name)
-    titled = [int(x) for x in TITLE_YEAR.findall(sheet.titles)]
+    titled = [int(x) for x in TITLE_YEAR.findall(sheet.titles)] or (
+        [_full(match[1])] if match else []
+    )
     when = year or (_full(match[1]) if match else titled[0] if titled else None)
     return _finish(path, name, where, table, when, titled, "2013")
 
@@ -118,7 +120,8 @@ def read_2016(path: Path, *, year: int | None = None, member: str | None = None)
         raise DataError(
             f"{where}: in previous year's prices; a table in current prices was expected."
         )
-    return _finish(path, name, where, table, when, [], "2016")
+    named = [int(match[1])] if match else []
+    return _finish(path, name, where, table, when, named, "2016")
 
 
 def _read_stata(path: Path, member: str | None, year: int | None) -> RawTable:
@@ -192,7 +195,7 @@ def _finish(
             f"{where}: neither its name nor its title holds a year; say which with --year."
         )
     if titled and when not in titled:
-        raise DataError(f"{where}: titled {titled[0]}, but {when} was asked for.")
+        raise DataError(f"{where}: of {titled[0]}, but {when} was asked for.")
     table["sectors"] = tuple(
         Sector(x.code, x.name, x.slug, divisions(x.code)) for x in table["sectors"]
     )

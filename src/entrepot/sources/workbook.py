@@ -213,10 +213,8 @@ def _columns(rows: Any, name: str, columns: list[str]) -> list[list[str]]:
 
 
 def _numbers(cells: list[Any], row: int) -> Array:
-    try:
+    if set(map(type, cells)) <= {float, int}:
         return np.array(cells, dtype=np.float64)
-    except (ValueError, TypeError):
-        pass
     out = np.full(len(cells), np.nan)
     for j, cell in enumerate(cells):
         if isinstance(cell, int | float) and not isinstance(cell, bool):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from entrepot.catalogues import groups
 from entrepot.core.errors import WorldError
 from entrepot.core.labels import did_you_mean, some
-from entrepot.core.tables import Array, Margin, Satellite, sealed
+from entrepot.core.provenance import with_step
+from entrepot.core.tables import Array, Margin, Satellite, fold, sealed
 from entrepot.world.world import Sector, World, trade_flows
 
 Concordance = Mapping[str, str | Mapping[str, float]]
@@ -89,7 +90,8 @@ def aggregate(
 
     # Slack adds up: a node made of k is good to k times what each of them is good to.
     most = float(on_region.weights.sum(0).max() * on_sector.weights.sum(0).max())
-    merged = n2 < n or on_region.index is None
+    step = {"step": "aggregate", "before": [n, s], "after": [n2, s2]}
+    changed = on_region.labels != world.regions or tuple(sector_rows) != world.sectors
     return replace(
         world,
         name=name or world.name,
@@ -105,11 +107,12 @@ def aggregate(
             for key, m in world.margins.items()
         },
         region_names={k: v for k, v in world.region_names.items() if k in on_region.labels},
-        parent=_parents(world, on_region) if merged else world.parent,
+        parent=_parents(world, on_region),
         satellites={
             key: _merge(world, key, satellite, on_region, on_sector)
             for key, satellite in world.satellites.items()
         },
+        provenance=with_step(world.provenance, step) if changed else world.provenance,
         atol=max(world.atol * max(most, 1.0), 1e-12 * float(world.x.sum())),
     )
 
@@ -126,6 +129,8 @@ def group_concordance(
     """
     known = groups()
     out: dict[str, str] = {}
+    if rest is not None and rest.upper() in {name.upper() for name in names}:
+        raise WorldError(f"{rest!r} cannot be a group and the rest; choose another label.")
     for name in names:
         if name not in known:
             raise WorldError(f"there is no group {name!r}{did_you_mean(name, known) or '.'}")
@@ -181,8 +186,7 @@ def _merge(world: World, key: str, old: Satellite, on_region: _Axis, on_sector: 
         plain = np.divide(onto(known), flat, out=np.zeros_like(flat), where=flat > 0)
         values = np.divide(onto(weights * known), total, out=plain, where=total > 0)
         gone = (onto(absent * np.maximum(weights, 1e-300)) > 0) if absent.any() else None
-        if key in ("tariffs", "export_taxes"):  # no flow, no duty; none at home
-            values = np.where(total > 0, values, 0.0)
+        if key in ("tariffs", "export_taxes"):  # none at home
             np.einsum("sdd->sd", values)[...] = 0
     if gone is not None:
         values = np.where(gone, np.nan, values)
@@ -201,13 +205,6 @@ def _weights(world: World, dims: tuple[str, ...]) -> Array:
     return np.einsum(f"rs->{''.join(letters[d] for d in dims)}", np.maximum(output, 0))
 
 
-def fold(array: Array, index: NDArray[np.intp], axis: int, size: int) -> Array:
-    """Sum an axis by group; every group from 0 to size - 1 has a member."""
-    order = np.argsort(index, kind="stable")
-    starts = np.searchsorted(index[order], np.arange(size))
-    return np.add.reduceat(np.take(array, order, axis=axis), starts, axis=axis)
-
-
 def _axis(axis: str, labels: Sequence[str], mapping: Concordance | None) -> _Axis:
     mapping = mapping or {}
     unknown = [k for k in mapping if k not in labels]
@@ -218,7 +215,8 @@ def _axis(axis: str, labels: Sequence[str], mapping: Concordance | None) -> _Axi
     targets: list[Mapping[str, float]] = []
     for label in labels:
         target = mapping.get(label, label)
-        targets.append({target: 1.0} if isinstance(target, str) else target)
+        parts = {target: 1.0} if isinstance(target, str) else target
+        targets.append({t: w for t, w in parts.items() if w != 0})
     new = list(dict.fromkeys(t for target in targets for t in target))
     place = {t: j for j, t in enumerate(new)}
     weights = np.zeros((len(labels), len(new)))

@@ -78,43 +78,34 @@ def build(
     if factor != 1.0:
         scaled = {k: sealed(a * factor) for k, a in scaled.items()}
         margins = {k: Margin(m.inputs * factor, m.final * factor) for k, m in margins.items()}
-    try:
-        return World(
-            name=name or table.name,
-            year=table.year,
-            regions=table.regions,
-            sectors=table.sectors,
-            final_categories=table.final_categories,
-            value_added_categories=table.value_added_categories,
-            margins=margins,
-            taxes=table.taxes,
-            region_names=table.region_names,
-            parent=table.parent,
-            satellites=table.satellites,
-            provenance=provenance,
-            rtol=table.rtol,
-            atol=table.atol * factor,
-            **scaled,
-        )
-    except WorldError as error:
-        failed = [f for f in audit(table).findings if f.level == "fail"]
-        if not failed:
-            raise
+    failed = [f for f in audit(table).findings if f.level == "fail"]
+    if failed:
         found = "; ".join(
             f"{f.text} ({f.count:,} place{'s' if f.count > 1 else ''}, worst {f.worst[0].where})"
             for f in failed[:3]
         )
-        hints = [REMEDIES[f.check] for f in failed if f.check in REMEDIES]
+        hints = "; ".join(dict.fromkeys(REMEDIES[f.check] for f in failed if f.check in REMEDIES))
         raise WorldError(
             f"{raw.name} is not a table that can be used as it is: {found}. See all of it with "
-            f"`entrepot world check`; {'; '.join(dict.fromkeys(hints)) or error}."
-        ) from None
-
-
-def with_step(raw: RawTable, step: Mapping[str, Any]) -> RawTable:
-    """The table with one more step in its provenance."""
-    steps = [*raw.provenance.get("steps", []), dict(step)]
-    return replace(raw, provenance={**raw.provenance, "steps": steps})
+            f"`entrepot world check`{'; ' if hints else ''}{hints}."
+        )
+    return World(
+        name=name or table.name,
+        year=table.year,
+        regions=table.regions,
+        sectors=table.sectors,
+        final_categories=table.final_categories,
+        value_added_categories=table.value_added_categories,
+        margins=margins,
+        taxes=table.taxes,
+        region_names=table.region_names,
+        parent=table.parent,
+        satellites=table.satellites,
+        provenance=provenance,
+        rtol=table.rtol,
+        atol=table.atol * factor,
+        **scaled,
+    )
 
 
 def steps_in_words(provenance: Mapping[str, Any]) -> list[str]:
@@ -127,6 +118,9 @@ def steps_in_words(provenance: Mapping[str, Any]) -> list[str]:
                 f"Repair {name}{' ' + argument if argument else ''}: {step['cells']:,} cells, "
                 f"{step['sum_absolute']:,.6g} {step['unit']} in absolute value."
             )
+        elif name == "aggregate":
+            (n, s), (n2, s2) = step["before"], step["after"]
+            out.append(f"Aggregated from {n} x {s} to {n2} x {s2} regions and sectors.")
         elif "largest" in step:
             out.append(
                 f"{name.capitalize()}: cells moved by {step['share']:.2%} of the table in all."
@@ -190,6 +184,9 @@ def _logged(name: str, argument: str, changed: list[Changed], unit: str) -> dict
 REMEDIES = {
     "missing-cells": "repair blank-to-zero takes blanks for zero",
     "negative-flows": "repairs negative-flows-to-zero and negative-flows-to-final-use move them",
+    "declared-output": "repair drop-declared-totals sets the file's own totals aside",
+    "declared-input": "repair drop-declared-totals sets the file's own totals aside",
+    "negative-output": "repair negative-final-use-to-zero may be the cure",
     "balance": "repairs discrepancy-to-value-added, discrepancy-to-final-use and rebalance close "
     "the gap, or --atol declares what it is good to",
 }

@@ -146,7 +146,7 @@ def _negative_flows(facts: Facts) -> Iterator[Finding]:
 
 def _negative_value_added(facts: Facts) -> Iterator[Finding]:
     total = facts.V.sum(0)
-    text = "value added is negative"
+    text = "value added is negative (the trade equilibrium refuses such a sector)"
     yield from _nodes(facts, "negative-value-added", "warn", text, total < -facts.allowed, total)
 
 
@@ -167,7 +167,7 @@ def _negative_final(facts: Facts) -> Iterator[Finding]:
     drawn = np.minimum(facts.F, 0).sum((1, 2))
     sold = facts.sales - drawn
     over = (drawn < 0) & (-drawn > np.maximum(sold, 0))
-    text = "more is drawn from stock than is sold"
+    text = "more is drawn from stock than is sold (the trade equilibrium refuses such a sector)"
     yield from _nodes(facts, "stock-exceeds-sales", "warn", text, over, drawn)
 
 

@@ -27,6 +27,8 @@ def _rows(path: Path, needed: Sequence[str], allowed: Sequence[str]) -> list[dic
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a CSV table in UTF-8 ({error}).") from None
     heads = reader.fieldnames or ()
+    if len(heads) == 1 and ";" in heads[0]:
+        raise DataError(f"{path}: separated by semicolons; commas were expected.")
     for column in needed:
         if column not in heads:
             raise DataError(f"{path}: no column {column!r}; it has {', '.join(heads) or 'none'}.")
@@ -131,12 +133,19 @@ def read_sector_shares(path: Path, regions: Sequence[str]) -> dict[str, Array | 
     """Output shares of new sectors, one number or one a region: part, output, optionally region."""
     rows = _rows(path, ("part", "output"), ("region",))
     if "region" not in rows[0]:
-        return {r["part"]: _number(r["output"], str(path)) for r in rows}
+        shares: dict[str, Array | float] = {}
+        for i, row in enumerate(rows, 2):
+            if row["part"] in shares:
+                raise DataError(f"{path} line {i}: {row['part']} is given already.")
+            shares[row["part"]] = _number(row["output"], f"{path} line {i}")
+        return shares
     place = {k: j for j, k in enumerate(regions)}
     out: dict[str, Array] = {}
     for i, row in enumerate(rows, 2):
         j = _known(row["region"], place, "region", f"{path} line {i}")
         values = out.setdefault(row["part"], np.full(len(regions), np.nan))
+        if np.isfinite(values[j]):
+            raise DataError(f"{path} line {i}: {row['part']} in {row['region']} is given already.")
         values[j] = _number(row["output"], f"{path} line {i}")
     for part, values in out.items():
         if np.isnan(values).any():

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from entrepot.core.errors import DataError, OutputError
+from entrepot.core.provenance import check_provenance
 from entrepot.core.tables import Array, Margin, Satellite, Sector
 from entrepot.world.world import World
 
@@ -44,8 +45,9 @@ def world_meta(world: World) -> dict[str, Any]:
 
 
 def dump_meta(meta: dict[str, Any], where: object) -> bytes:
-    """Labels as JSON; OutputError when they are not plain data or too long to be read again."""
+    """Labels as JSON; OutputError when they are not plain data or could not be read again."""
     try:
+        check_provenance(meta["provenance"])
         text = json.dumps(meta, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise OutputError(f"{where}: labels or provenance are not plain data ({error}).") from None
@@ -198,8 +200,4 @@ def _check_meta(meta: dict[str, Any]) -> None:
     for key, good in kinds.items():
         if not good:
             raise ValueError(f"its {key} are not what a world has")
-    said = meta["provenance"]
-    lists = all(texts(said.get(key, [])) for key in ("notes", "estimated"))
-    measured = said.get("measured_error", {"summary": ""})
-    if not lists or not isinstance(measured, dict) or not isinstance(measured.get("summary"), str):
-        raise ValueError("its provenance is not what a world has")
+    check_provenance(meta["provenance"])

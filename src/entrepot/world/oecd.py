@@ -99,7 +99,8 @@ def world_2022(full: World) -> World:
         isic = tuple(sorted({*(old.isic if old else ()), *_sector(row).isic}))
         rows[row["sector"]] = Sector(row["sector"], row["sector_name"], row["slug"], isic)
     world = aggregate(full, sectors=to, sector_rows=tuple(rows.values()), name="world-2022")
-    return replace(world, atol=full.atol)  # stored in fixed point, it balances exactly
+    # Stored in fixed point, it balances exactly; its making is told in its own provenance.
+    return replace(world, atol=full.atol, provenance=full.provenance)
 
 
 def world_2019_g20(table: RawTable) -> World:

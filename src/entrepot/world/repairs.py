@@ -73,7 +73,8 @@ def _blank_to_zero(raw: RawTable, _: str) -> tuple[RawTable, list[Changed]]:
                 spots = np.argwhere(mask)
                 names = _names(raw, f"margin {key} on {part}", spots)
                 changed.append(Changed(names, array[mask], np.zeros(len(spots))))
-        margins[key] = Margin(np.nan_to_num(margin.inputs), np.nan_to_num(margin.final))
+        known = [np.where(np.isfinite(x), x, 0.0) for x in (margin.inputs, margin.final)]
+        margins[key] = Margin(*known)
     return replace(raw, **new, margins=margins), changed
 
 
@@ -118,6 +119,12 @@ def _discrepancy_to_value_added(raw: RawTable, _: str) -> tuple[RawTable, list[C
     _need_numbers(raw, gap, "discrepancy-to-value-added")
     at = np.flatnonzero(gap)
     names = tuple(f"{DISCREPANCY} of {raw.node_names[i]}" for i in at)
+    if DISCREPANCY in raw.value_added_categories:
+        k = raw.value_added_categories.index(DISCREPANCY)
+        V = raw.V.copy()
+        before = V[k, at]
+        V[k] += gap
+        return replace(raw, V=sealed(V)), [Changed(names, before, V[k, at])]
     return (
         replace(
             raw,
@@ -131,6 +138,8 @@ def _discrepancy_to_value_added(raw: RawTable, _: str) -> tuple[RawTable, list[C
 def _discrepancy_to_final_use(raw: RawTable, _: str) -> tuple[RawTable, list[Changed]]:
     gap = raw.costs - raw.sales
     _need_numbers(raw, gap, "discrepancy-to-final-use")
+    if DISCREPANCY in raw.final_categories:
+        raise WorldError(f"{raw.name} has a final-use category {DISCREPANCY!r} already.")
     n, s = len(raw.regions), len(raw.sectors)
     extra = np.zeros((n, s, n, 1))
     home = np.arange(n)
@@ -180,6 +189,20 @@ def _compared(old: RawTable, new: RawTable) -> tuple[RawTable, list[Changed]]:
                 )
             )
     return new, out
+
+
+def _drop_declared(raw: RawTable, _: str) -> tuple[RawTable, list[Changed]]:
+    """The file's own totals set aside; logged where they differ from the cells."""
+    out = []
+    for what, said, got in (
+        ("output", raw.declared_output, raw.sales),
+        ("input", raw.declared_input, raw.costs),
+    ):
+        if said is not None:
+            at = np.flatnonzero(~(np.abs(said - got) <= raw.atol + raw.rtol * np.abs(got)))
+            names = tuple(f"declared {what} of {raw.node_names[i]}" for i in at)
+            out.append(Changed(names, said[at], got[at]))
+    return replace(raw, declared_output=None, declared_input=None), out
 
 
 def _need_numbers(raw: RawTable, values: Array, name: str) -> None:
@@ -259,6 +282,12 @@ REPAIRS: dict[str, Repair] = {
     row.name: row
     for row in (
         Repair("blank-to-zero", "", "Blank and non-finite cells become zero.", _blank_to_zero),
+        Repair(
+            "drop-declared-totals",
+            "",
+            "The file's own totals are set aside; the cells stand.",
+            _drop_declared,
+        ),
         Repair(
             "negative-flows-to-zero",
             "",

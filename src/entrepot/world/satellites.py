@@ -12,6 +12,7 @@ from entrepot.core.labels import did_you_mean, some
 from entrepot.core.tables import Array, SatelliteRule
 from entrepot.sources.archive import open_file
 from entrepot.sources.long import Flat, read_flat, read_flat_parquet
+from entrepot.sources.tariffs import MAX_RATE
 from entrepot.world.world import World, attach
 
 Labels = Mapping[str, str | Sequence[str]]
@@ -60,8 +61,11 @@ def attach_table(
         "origin": world.regions,
         "destination": world.regions,
     }
+    strangers = sorted({*(columns or {}), *(concordance or {})} - set(dims))
+    if strangers:
+        raise WorldError(f"{name}: {some(strangers)} is none of its axes {', '.join(dims)}.")
     unknown = [d for d in dims if d not in size]
-    if unknown or not dims:
+    if unknown or not dims or len(set(dims)) < len(dims):
         raise WorldError(f"{name}: unknown axes {some(unknown)}; known: {', '.join(size)}.")
     heads = [(columns or {}).get(d, d) for d in dims]
     if path.suffix.lower() == ".parquet":
@@ -77,7 +81,16 @@ def attach_table(
         flat, [size[d] for d in dims], [(concordance or {}).get(d) for d in dims], dims, rule, path
     )
     if name in ("tariffs", "export_taxes"):
-        values = np.nan_to_num(values)
+        if unit != "fraction":
+            raise WorldError(
+                f"{name} are fractions of the value before duty; the unit is {unit!r}."
+            )
+        if np.nanmax(values, initial=0.0) > MAX_RATE:
+            raise DataError(
+                f"{path}: a rate of {np.nanmax(values):g} would be {np.nanmax(values):.0%}; rates are "
+                "fractions, 0.105 for 10.5 %."
+            )
+        values = np.where(np.isnan(values), 0.0, values)
     absent = int(np.isnan(values).sum())
     if need_all and absent:
         raise WorldError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError, WorldError
 from entrepot.core.labels import require_same
@@ -138,11 +139,22 @@ def deflate(series: Series, base: int, prices: str = "price_index") -> Series:
     Raises WorldError for a year without the index, or with a cell absent or not
     positive where there is output.
     """
-    base_index = _index(series[base], prices)
+    first = series[base]
+    base_index = _index(first, prices, first.x != 0)
 
     def constant(world: World) -> World:
-        p = _index(world, prices) / base_index
-        return at_prices(world, p, base)
+        if "prices" in world.provenance:
+            raise WorldError(f"{world.name} is at prices {world.provenance['prices']} already.")
+        sells = world.x != 0
+        p = _index(world, prices, sells) / base_index
+        new = sells & ~np.isfinite(p)
+        if new.any():
+            raise WorldError(
+                f"{world.node_names[int(np.argmax(new))]} sells in {world.year} and has no price in "
+                f"{base}: no volume at the prices of that year. Choose another base, or give "
+                f"{prices} a value there."
+            )
+        return at_prices(world, np.where(sells, p, 1.0), base)
 
     return series.map(constant)
 
@@ -181,7 +193,8 @@ def at_prices(world: World, p: Array, base: int) -> World:
     )
 
 
-def _index(world: World, prices: str) -> Array:
+def _index(world: World, prices: str, needed: NDArray[np.bool_]) -> Array:
+    """The index by node, NaN where it is absent; it must be there where `needed`."""
     if prices not in world.satellites:
         raise WorldError(
             f"{world.name} carries no {prices!r}; attach a price index (sector, region)."
@@ -191,10 +204,10 @@ def _index(world: World, prices: str) -> Array:
         raise WorldError(f"{prices} has dims {satellite.dims}; (sector, region) was expected.")
     values = satellite.values.T if satellite.dims[0] == "sector" else satellite.values
     index = np.array(values, dtype=np.float64).ravel()
-    bad = ~(index > 0) & (world.x != 0)
+    bad = ~(index > 0) & needed
     if bad.any():
         raise WorldError(
             f"{prices} of {world.name} is absent or not positive at "
             f"{world.node_names[int(np.argmax(bad))]} and {int(bad.sum()) - 1} more."
         )
-    return np.where(index > 0, index, 1.0)
+    return np.where(index > 0, index, np.nan)

@@ -15,7 +15,7 @@ from entrepot.sources.download import Progress
 from entrepot.sources.packages import cache_folder
 from entrepot.world.store import read_world, write_world
 from entrepot.world.world import World
-from entrepot.world.zarr import is_zarr, read_zarr, write_zarr
+from entrepot.world.zarr import holds_only_a_world, is_zarr, read_zarr, write_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +103,28 @@ def load_world(name: str | Path) -> World:
     return build(read_table(path))
 
 
+OTHER_FILES = (
+    ".csv",
+    ".parquet",
+    ".xlsx",
+    ".xlsb",
+    ".zip",
+    ".gz",
+    ".json",
+    ".txt",
+    ".nc",
+    ".h5",
+    ".docx",
+)
 TABLES = (".csv", ".gz", ".zip", ".xlsx", ".xlsb", ".dta", ".har", ".txt", ".parquet")
 
 
 def _holds_arrays(path: Path) -> bool:
-    return (
-        path.is_file()
-        and is_zip(path)
-        and "world.json" in members(path)
-        and "Z.npy" in members(path)
-    )
+    """Whether a file is a stored World, by its members."""
+    try:
+        return path.is_file() and is_zip(path) and {"world.json", "Z.npy"} <= set(members(path))
+    except DataError:
+        return False
 
 
 def _dataset(name: str) -> str | None:
@@ -123,15 +135,19 @@ def _dataset(name: str) -> str | None:
 
 def require_target(path: Path) -> None:
     """Raise OutputError unless a world can be written at a path; ask before computing one."""
-    if path.suffix not in ("", ".npz", ".zarr"):
+    if path.suffix.lower() in OTHER_FILES:
         raise OutputError(
             f"{path}: a world is written as NAME.zarr, NAME.npz, or a plain folder without suffix."
         )
-    stored = (path.suffix == ".npz" and path.is_file()) or (
-        path.suffix == ".zarr" and is_zarr(path)
+    if path.is_symlink():
+        raise OutputError(f"{path} is a link; name what it leads to.")
+    stored = (path.suffix == ".npz" and _holds_arrays(path)) or (
+        path.suffix == ".zarr" and holds_only_a_world(path)
     )
     if path.exists() and not stored:
-        raise OutputError(f"{path} exists and is no stored world; it is not overwritten.")
+        raise OutputError(
+            f"{path} exists and is no stored world, or holds other files too; it is not overwritten."
+        )
 
 
 def save_world(world: World, path: Path | str, *, csv: bool = False) -> None:
@@ -145,6 +161,7 @@ def save_world(world: World, path: Path | str, *, csv: bool = False) -> None:
     path = Path(path)
     require_target(path)
     if path.suffix == ".npz":
+        _make(path.parent)
         write_world(path, world)
     elif path.suffix == ".zarr":
         write_zarr(path, world)
@@ -191,6 +208,8 @@ def get_world(
     *,
     repairs: Sequence[str] = (),
     rate: float | None = None,
+    rate_source: str = "",
+    atol: float | None = None,
     progress: Progress | None = None,
 ) -> Got:
     """Get a world that is not embedded and keep it in the cache.
@@ -234,7 +253,9 @@ def get_world(
     fetched = download(file, folder, progress=progress)
     raw = read_table(fetched, address.reader, Options(year=year, member=file.member_for(year)))
     try:
-        world = build(raw, repairs, rate=rate, name=f"{name}-{year}")
+        world = build(
+            raw, repairs, rate=rate, rate_source=rate_source, atol=atol, name=f"{name}-{year}"
+        )
     except WorldError as error:
         return Got(name, fetched, False, str(error))
     path = built_path(f"{name}-{year}")
@@ -248,5 +269,5 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be made ({error.strerror}); set ENTREPOT_CACHE to a folder."
+            f"{folder}: cannot be made ({error.strerror}); for the cache, set ENTREPOT_CACHE to a folder."
         ) from None

@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike
 
 from entrepot.core.errors import InfeasibleError, NotConvergedError, WorldError
 from entrepot.core.labels import position, some
+from entrepot.core.provenance import with_step
 from entrepot.core.tables import Array, Margin, Satellite, sealed
-from entrepot.world.aggregate import aggregate
 from entrepot.world.world import Sector, World
 
-TOLERANCE = 1e-10
+TOLERANCE = 1e-12  # of the region's home sales
 MAX_STEPS = 5000
 
 
@@ -39,7 +39,7 @@ def split_region(
     names: Mapping[str, str] | None = None,
     source: str = "",
 ) -> World:
-    """A World in which one region is several, each with the old one as its parent.
+    """A World in which one region is several, each with the old one (or its parent) as parent.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ def split_region(
         region_names={r: x for r, x in world.region_names.items() if r != region}
         | {p: x for p, x in (names or {}).items() if p in parts},
         parent={r: x for r, x in world.parent.items() if r != region}
-        | dict.fromkeys(parts, region),
+        | dict.fromkeys(parts, world.parent.get(region, region)),
         satellites={
             key: _split_satellite(x, world.regions, at, k, w, f, where_old, where_new, others)
             for key, x in world.satellites.items()
         },
-        provenance=_with_step(world, step),
-        atol=max(world.atol, 1e-9 * float(world.x.max())),
+        provenance=with_step(world.provenance, step),
+        atol=max(world.atol, 10 * TOLERANCE * float(home.sum())),
     )
 
 
@@ -266,18 +266,14 @@ def split_sector(
     old = world.sectors[at]
     new = [about.get(p, Sector(p, f"{old.name}: {p}", p.lower(), old.isic)) for p in parts]
     order = [*world.sectors[:at], *new, *world.sectors[at + 1 :]]
-    if np.ptp(w, axis=1).max() < 1e-15:
-        weights = {sector: dict(zip(parts, w[:, 0].tolist(), strict=True))}
-        done = aggregate(world, sectors=weights, sector_rows=order)
-    else:
-        done = _by_region(world, at, w, order)
+    done = _by_region(world, at, w, order)
     step = {
         "step": "split sector",
         "sector": sector,
         "parts": parts,
         "source": source or "stated by the user",
     }
-    return replace(done, provenance=_with_step(world, step))
+    return replace(done, provenance=with_step(world.provenance, step))
 
 
 def _by_region(world: World, at: int, w: Array, order: Sequence[Sector]) -> World:
@@ -325,12 +321,12 @@ def _by_region(world: World, at: int, w: Array, order: Sequence[Sector]) -> Worl
             for key, x in world.margins.items()
         },
         satellites=satellites,
-        atol=max(world.atol, 1e-9 * float(world.x.max())),
+        atol=max(world.atol, 1e-12 * float(world.x.max())),
     )
 
 
 def _new_labels(parts: Sequence[str], labels: Sequence[str], whole: str) -> None:
-    clash = [p for p in parts if p in labels and p != whole]
+    clash = [p for p in parts if (p in labels and p != whole) or not p.strip()]
     if len(parts) < 2 or clash:
         raise WorldError(
             f"{whole} is split into two parts or more with labels of their own; "
@@ -353,7 +349,3 @@ def _shares(what: str, given: Mapping[str, ArrayLike], parts: Sequence[str], siz
             f"{what}: the shares sum to {out.sum(0)[np.abs(out.sum(0) - 1).argmax()]:.9g}."
         )
     return out / out.sum(0)
-
-
-def _with_step(world: World, step: dict[str, Any]) -> dict[str, Any]:
-    return {**world.provenance, "steps": [*world.provenance.get("steps", []), step]}

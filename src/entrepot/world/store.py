@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import os
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -58,8 +60,12 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
                     raise OutputError(f"{path}: {name} is too large for {decimals} decimals.")
                 arrays[name] = _planes(whole.astype(np.int64))
     text = dump_meta(world_meta(world) | {"decimals": decimals}, path)
-    part = path.with_name(path.name + ".part")
+    part: Path | None = None
     try:
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        os.close(handle)
+        part = Path(scratch)
+        part.chmod(0o644)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             # A fixed date keeps the file the same byte for byte.
             archive.writestr(_entry("world.json"), text)
@@ -71,8 +77,9 @@ def write_world(path: Path, world: World, decimals: int | None = None) -> None:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}).") from error
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part is not None:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

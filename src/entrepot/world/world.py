@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from entrepot.core.errors import WorldError
 from entrepot.core.labels import require_unique, some
 from entrepot.core.tables import (
+    SATELLITE_NAME,
     Array,
     Margin,
     Satellite,
@@ -151,10 +152,15 @@ class World:
     def _check_satellite(self, key: str, satellite: Satellite) -> None:
         n, s = len(self.regions), len(self.sectors)
         size = {"sector": s, "origin": n, "destination": n, "region": n}
-        try:
-            shape = tuple(size[dim] for dim in satellite.dims)
-        except KeyError as bad:
-            raise WorldError(f"satellite {key}: unknown axis {bad}.") from None
+        if not SATELLITE_NAME.match(key):
+            raise WorldError(
+                f"{key!r} is no name of a satellite: letters, digits, - and _, up to 80 of them."
+            )
+        if unknown := [dim for dim in satellite.dims if dim not in size]:
+            raise WorldError(f"satellite {key}: unknown axis {unknown[0]!r}.")
+        if fault := satellite.fault:
+            raise WorldError(f"satellite {key}: {fault}.")
+        shape = tuple(size[dim] for dim in satellite.dims)
         if satellite.values.shape != shape:
             raise WorldError(
                 f"satellite {key} has shape {satellite.values.shape}; {shape} was expected."
@@ -164,6 +170,8 @@ class World:
         if key in ("tariffs", "export_taxes"):
             if satellite.dims != ("sector", "origin", "destination"):
                 raise WorldError(f"{key} must have dims (sector, origin, destination).")
+            if satellite.rule != "mean":
+                raise WorldError(f"{key} are rates: their rule is mean.")
             if not np.isfinite(satellite.values).all():
                 raise WorldError(
                     f"{key} holds rates that are not finite; every flow needs one, 0 for none."
@@ -240,18 +248,22 @@ class World:
         for array in (self.Z, self.F, self.V, self.T_inputs, self.T_final):
             digest.update(array.data.cast("B") if array.size else b"")
         for key in sorted(self.margins):
-            digest.update(key.encode())
+            digest.update(json.dumps(["margin", key]).encode())
             digest.update(self.margins[key].inputs.tobytes())
             digest.update(self.margins[key].final.tobytes())
         for key in sorted(self.satellites):
-            digest.update(key.encode())
-            digest.update(self.satellites[key].values.tobytes())
+            satellite = self.satellites[key]
+            about = [key, satellite.dims, satellite.unit, satellite.rule]
+            digest.update(json.dumps(about).encode())
+            digest.update(satellite.values.tobytes())
         return digest.hexdigest()
 
     def __repr__(self) -> str:
+        added = float(self.V.sum())
+        size = f"{added / 1e6:,.1f} tn" if abs(added) >= 1e5 else f"{added:,.1f} million"
         return (
             f"World({self.name!r}, {self.year}, {len(self.regions)} regions, "
-            f"{len(self.sectors)} sectors, value added {self.V.sum() / 1e6:,.1f} tn USD)"
+            f"{len(self.sectors)} sectors, value added {size} USD)"
         )
 
 

@@ -9,8 +9,10 @@ the whole.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -24,6 +26,7 @@ import numpy as np
 from entrepot.core.errors import DataError, EntrepotError, OutputError
 from entrepot.core.tables import Array
 from entrepot.world.meta import (
+    FORMATS,
     MAX_META,
     array_dims,
     array_names,
@@ -74,10 +77,12 @@ def write_zarr(path: Path, world: World) -> None:
     Raises OutputError when the folder is there already and is no such store, or
     cannot be written.
     """
-    if path.exists() and not is_zarr(path):
-        raise OutputError(f"{path} exists and is no stored world; it is not overwritten.")
+    if path.exists() and not holds_only_a_world(path):
+        raise OutputError(
+            f"{path} exists and is no stored world, or holds other files too; it is not overwritten."
+        )
     meta = world_meta(world)
-    dump_meta(meta, path)
+    labels = dump_meta(meta, path)
     group = {
         "zarr_format": 3,
         "node_type": "group",
@@ -85,6 +90,7 @@ def write_zarr(path: Path, world: World) -> None:
             "title": world.name,
             "unit": UNIT,
             "content_hash": world.content_hash,
+            "labels_hash": hashlib.sha256(labels).hexdigest(),
             KEY: meta,
         },
     }
@@ -132,12 +138,20 @@ def _write_array(folder: Path, array: Array, dims: tuple[str, ...]) -> None:
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a folder is a stored World."""
+    """Whether a folder is a stored World, by the labels it declares."""
     try:
-        with (path / "zarr.json").open("rb") as file:
-            return f'"{KEY}"'.encode() in file.read(4 * MAX_META)
-    except OSError:
+        about = json.loads(_text(path / "zarr.json", path))
+        return about["attributes"][KEY]["format"] in FORMATS
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, DataError):
         return False
+
+
+def holds_only_a_world(path: Path) -> bool:
+    """Whether a folder is a stored World and nothing else, so that it may be replaced."""
+    if path.is_symlink() or not is_zarr(path):
+        return False
+    arrays = re.compile(r"^(Z|F|V|T_inputs|T_final|margin\d+_(inputs|final)|satellite\d+)$")
+    return all(p.name == "zarr.json" or arrays.match(p.name) for p in path.iterdir())
 
 
 def open_zarr(path: Path | str) -> Stored:
@@ -152,6 +166,8 @@ def open_zarr(path: Path | str) -> Stored:
         attributes = group["attributes"]
         meta = load_meta(json.dumps(attributes[KEY]).encode(), path)
         content_hash = str(attributes["content_hash"])
+        if hashlib.sha256(dump_meta(meta, path)).hexdigest() != attributes["labels_hash"]:
+            raise DataError(f"{path}: its labels are not the ones that were stored (hash differs).")
         arrays = {name: _map(path, name, shape) for name, shape in array_shapes(meta).items()}
     except EntrepotError:
         raise
