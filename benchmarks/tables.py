@@ -87,10 +87,14 @@ def csv() -> list[Row]:
             process([sys.executable, "-c", READ, str(path), str(out)])
             runs.append(json.loads(out.read_text()))
     first = [1e3 * r["times"][0] for r in runs]
+    times = [1e3 * t for r in runs for t in r["times"]]
     peak = max(r["peak"] for r in runs)
-    detail: dict[str, Any] = {"first": summary(first), "peak_mib": peak, "runs": runs}
+    detail: dict[str, Any] = {"all": summary(times), "first": summary(first), "peak_mib": peak}
     what = f"CSV of {REGIONS * SECTORS + 3:,} x {REGIONS * SECTORS + 481:,} cells to a World"
-    note = f"first read of a process; {path.stat().st_size / 1e6:.0f} MB; peak {peak:,.0f} MiB"
+    note = (
+        f"audit included; first read of a process {median(first):,.0f}; "
+        f"{path.stat().st_size / 1e6:.0f} MB; peak {peak:,.0f} MiB"
+    )
     try:
         with tempfile.TemporaryDirectory() as folder:
             link = Path(folder) / "ICIO2023_2022.csv"  # the name the peer looks for
@@ -98,7 +102,7 @@ def csv() -> list[Row]:
             problem = {"folder": np.array(folder), "year": np.array(2022)}
             timings, theirs = ask_peer("pymrio", problem, 0.0, 3)
     except PeerMissingError as error:
-        return [Row("csv-oecd", what, ours=median(first), note=f"{note}; {error}", detail=detail)]
+        return [Row("csv-oecd", what, ours=median(times), note=f"{note}; {error}", detail=detail)]
     table = read_table(path, "oecd-icio")
     same = max(
         float(np.abs(table.Z - theirs["Z"]).max()),
@@ -110,7 +114,7 @@ def csv() -> list[Row]:
         Row(
             "csv-oecd",
             what,
-            median(first),
+            median(times),
             1e3 * median(timings["seconds"]),
             same,
             "ms",

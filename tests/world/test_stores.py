@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
 
@@ -293,6 +294,32 @@ class TestPlain:
         (folder / "sectors.csv").symlink_to(tmp_path / "s.csv")
         with pytest.raises(DataError, match="is a link"):
             plain.read(folder)
+
+
+class TestPlainFuzz:
+    @given(st.data())
+    @settings(max_examples=25)
+    def test_any_damage_is_a_sentence_or_a_table(self, tmp_path_factory, data):
+        folder = tmp_path_factory.mktemp("p") / "w"
+        plain.write(folder, raw_of(everything()), parquet=data.draw(st.booleans()))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        file = data.draw(st.sampled_from(files))
+        text = bytearray(file.read_bytes())
+        if data.draw(st.booleans()):
+            text = text[: data.draw(st.integers(0, len(text) - 1))]
+        for _ in range(data.draw(st.integers(0, 3))):
+            if text:
+                text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+        file.write_bytes(text)
+        tracemalloc.start()
+        try:
+            assert plain.read(folder).Z.shape == (6, 6)
+        except EntrepotError as error:
+            assert "\n" not in str(error)  # noqa: PT017 - either may happen
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < 100_000_000
 
 
 def years(tmp_path, inflation=1.1):

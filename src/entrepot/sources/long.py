@@ -20,6 +20,7 @@ from entrepot.core.errors import DataError
 from entrepot.core.labels import some
 from entrepot.core.tables import Array
 from entrepot.sources.archive import Opened, require_file
+from entrepot.sources.child import Answer, answer, ask
 
 MAX_ROWS = 400_000_000
 MAX_LABELS = 200_000
@@ -77,20 +78,29 @@ def read_flat(opened: Opened, labels: Sequence[str], value: str, empty: bool = F
 
 
 def read_flat_parquet(path: Path, labels: Sequence[str], value: str, empty: bool = False) -> Flat:
-    """The same from a Parquet file."""
+    """The same from a Parquet file, read in a process of its own (see `child`)."""
     require_file(path)
+    order = {"path": str(path), "labels": [*labels], "value": value, "empty": empty}
+    words, arrays = ask("long", order, str(path))
+    return Flat(tuple(map(tuple, words)), tuple(arrays[:-1]), arrays[-1])
+
+
+def _read_parquet(order: Any, _: bytes) -> Answer:
+    """The child's work."""
+    labels, value = order["labels"], order["value"]
     try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=True) as file:
+        with pyarrow.parquet.ParquetFile(order["path"]) as file:
             missing = [c for c in (*labels, value) if c not in file.schema_arrow.names]
             if missing:
-                raise DataError(f"{path}: no column {missing[0]!r}.")
+                raise DataError(f"no column {missing[0]!r}.")
             if file.metadata.num_rows > MAX_ROWS:
-                raise DataError(f"{path}: more than {MAX_ROWS:,} rows; refused.")
+                raise DataError(f"more than {MAX_ROWS:,} rows; refused.")
             batches = file.iter_batches(batch_size=1 << 20, columns=[*labels, value])
-            return _gather(batches, labels, value, str(path), empty)
+            flat = _gather(batches, labels, value, "the file", order["empty"])
     except (pa.ArrowException, OSError) as error:
         text = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"{path}: not a readable Parquet file ({text}).") from None
+        raise DataError(f"not a readable Parquet file ({text}).") from None
+    return [list(words) for words in flat.labels], (*flat.codes, flat.values)
 
 
 def _gather(batches: Any, labels: Sequence[str], value: str, where: str, empty: bool) -> Flat:
@@ -145,3 +155,7 @@ def _codes(column: Any, place: dict[str, int], name: str, where: str) -> NDArray
         raise DataError(f"{where}: more than {MAX_LABELS:,} different labels in {name!r}; refused.")
     table = np.array([place.get(w, -1) if w is not None else -1 for w in words], dtype=np.int32)
     return table[used]
+
+
+if __name__ == "__main__":
+    raise SystemExit(answer(_read_parquet))

@@ -1,33 +1,21 @@
-"""One sheet of a workbook, read in a process of its own.
-
-The parser of workbooks is a compiled library. A damaged or hostile file can
-make it stop the whole process, or ask for more memory than there is; so it
-runs in a child whose memory is limited, and whose end, whatever it is, becomes
-one sentence here. Nothing but text and numbers comes back.
-"""
+"""Sheets of a workbook, read in a process of their own (see `child`)."""
 
 from __future__ import annotations
 
 import io
-import json
 import re
-import struct
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import some
 from entrepot.core.tables import Array
+from entrepot.sources.child import Answer, answer, ask
 
 MAX_CELLS = 30_000_000
-MAX_CHILD = 6_000_000_000
-"""Bytes of memory that reading a workbook may take."""
-MAX_SECONDS = 900
 MAX_WIDTH = 20_000
 HEADER_ROWS = 12
 MAX_LABELS = 2_000
@@ -75,13 +63,8 @@ def read_cells(data: bytes, where: str, rule: Rule) -> Cells:
     such header, or holds a cell that is neither a number nor blank.
     """
     order = {"prefer": rule.prefer, "ignore": rule.ignore, "first": rule.first}
-    out = _in_a_child(data, where, order)
-    (size,) = struct.unpack_from("<Q", out)
-    about = json.loads(out[8 : 8 + size])
-    values = np.frombuffer(out, dtype="<f8", offset=8 + size)
-    return Cells(
-        about["sheet"], about["head"], about["labels"], values.reshape(about["shape"]).copy()
-    )
+    about, (values,) = ask("workbook", order, where, data)
+    return Cells(about["sheet"], about["head"], about["labels"], values.copy())
 
 
 def read_columns(
@@ -94,60 +77,25 @@ def read_columns(
 
     Raises DataError as `read_cells`, and for a sheet or column that is missing.
     """
-    found = json.loads(_in_a_child(data, where, {"columns": {k: [*v] for k, v in sheets.items()}}))
+    order = {"columns": {name: [*columns] for name, columns in sheets.items()}}
+    found, _ = ask("workbook", order, where, data)
     return {name: [[str(x) for x in row] for row in rows] for name, rows in found.items()}
 
 
-def _in_a_child(data: bytes, where: str, order: Mapping[str, Any]) -> bytes:
-    """What the child sends back; DataError for its refusal, or its end."""
-    try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, this module, no shell
-            [sys.executable, "-m", "entrepot.sources.workbook", json.dumps(order)],
-            input=data,
-            capture_output=True,
-            timeout=MAX_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise DataError(f"{where}: reading it takes more than {MAX_SECONDS} s; refused.") from None
-    if done.returncode == 0:
-        return done.stdout
-    if done.returncode == 3:  # a sentence of ours
-        raise DataError(f"{where}: {done.stdout.decode('utf-8', 'replace').strip()}")
-    raise DataError(f"{where}: the workbook cannot be read; damaged?")
-
-
-def _limit() -> None:
-    try:
-        import resource
-    except ImportError:  # not on this system
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_CHILD, MAX_CHILD))
-
-
-def _main(stream: BinaryIO, out: BinaryIO, order: dict[str, Any]) -> int:
+def _read(order: Any, data: bytes) -> Answer:
+    """The child's work."""
     from python_calamine import CalamineWorkbook
 
-    _limit()
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
-        if "columns" in order:
-            out.write(json.dumps(_all_columns(book, order["columns"])).encode())
-            return 0
-        rule = Rule(order["prefer"], tuple(order["ignore"]), order["first"])
-        name = rule.choose(book.sheet_names)
-        sheet = book.get_sheet_by_name(name)
-        if sheet.total_height * sheet.total_width > MAX_CELLS:
-            raise DataError(f"{sheet.total_height:,} x {sheet.total_width:,} cells; refused.")
-        head, labels, values = _cut(sheet.iter_rows())
-    except DataError as error:
-        out.write(str(error).encode())
-        return 3
-    about = {"sheet": name, "head": head, "labels": labels, "shape": list(values.shape)}
-    text = json.dumps(about).encode()
-    out.write(struct.pack("<Q", len(text)) + text)
-    out.write(np.ascontiguousarray(values, dtype="<f8").data)
-    return 0
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    if "columns" in order:
+        return _all_columns(book, order["columns"]), ()
+    rule = Rule(order["prefer"], tuple(order["ignore"]), order["first"])
+    name = rule.choose(book.sheet_names)
+    sheet = book.get_sheet_by_name(name)
+    if sheet.total_height * sheet.total_width > MAX_CELLS:
+        raise DataError(f"{sheet.total_height:,} x {sheet.total_width:,} cells; refused.")
+    head, labels, values = _cut(sheet.iter_rows())
+    return {"sheet": name, "head": head, "labels": labels}, (values,)
 
 
 def _cut(rows: Any) -> tuple[list[list[str]], list[list[str]], Array]:
@@ -232,4 +180,4 @@ def _word(cell: Any) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(_main(sys.stdin.buffer, sys.stdout.buffer, json.loads(sys.argv[1])))
+    raise SystemExit(answer(_read))

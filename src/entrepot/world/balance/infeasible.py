@@ -176,7 +176,8 @@ def _raise_if_proof(task: Task, R: Mask, C: Mask) -> None:
 
 def _orders(task: Task, r: Array, s: Array) -> Iterator[tuple[Task, Array, Array]]:
     """Both sides of the question, with what parts the lines that ask too much from the others."""
-    a, b = (np.nan_to_num(np.log(f), nan=0.0, posinf=1e9, neginf=-1e9) for f in (r, s))
+    with np.errstate(divide="ignore", invalid="ignore"):  # an emptied line has factor 0
+        a, b = (np.nan_to_num(np.log(f), nan=0.0, posinf=1e9, neginf=-1e9) for f in (r, s))
     for side, rise, fall in ((task, a, -b), (task.turned(), b, -a)):
         rise = np.where(np.isnan(side.rows), -np.inf, rise)
         yield side, rise, np.where(side.M > 0, rise[:, None], -np.inf).max(0)

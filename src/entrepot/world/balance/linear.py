@@ -96,7 +96,8 @@ def schur(
     column multipliers is free. Factorised, one of them is held at zero.
     """
     sums = w.sum(1)
-    per_row = np.divide(1.0, sums, out=np.zeros_like(sums), where=set_rows)
+    with np.errstate(over="ignore"):  # a row of almost nothing: the factorisation says so
+        per_row = np.divide(1.0, sums, out=np.zeros_like(sums), where=set_rows)
     direct = None
     if int(set_cols.sum()) <= DIRECT:
         size = np.where(set_cols, w.sum(0), 0.0)

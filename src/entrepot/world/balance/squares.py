@@ -50,7 +50,7 @@ def least_squares(
         bad = ~np.isfinite(w) | (w < 0)
         if bad.any():
             raise WorldError(
-                f"weights must be finite and not negative, but {replace(task, M=w).cells(bad)}."
+                f"weights must be finite and not negative, but {replace(task, M=w, lift=0).cells(bad)}."
             )
     done = unchanged(task)
     return _solve(task, w, from_table=weights is None) if done is None else done
