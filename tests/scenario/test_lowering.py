@@ -654,3 +654,58 @@ class TestMerging:
         low = lower(ask(cost(by="-5%"), without_supplier="merge"), g20)
         assert low.world is g20
         assert not low.notes
+
+
+class TestParts:
+    """A country split into provinces stays one country for groups and borders."""
+
+    @pytest.fixture
+    def split(self):
+        from entrepot.world.split import split_region
+
+        world = ep.load_world("world-2019-g20")
+        return split_region(world, "CHN", {"CHN-C": 0.6, "CHN-I": 0.4})
+
+    def change(self, importers, exporters):
+        return {
+            "name": "x",
+            "why": "x",
+            "changes": [
+                {"instrument": "trade_cost", "importers": importers, "exporters": exporters,
+                 "by": "-5%", "why": "x"}
+            ],
+        }  # fmt: skip
+
+    def hit(self, world, importers, exporters):
+        tau = lower(ep.read_scenario(self.change(importers, exporters)), world).shock.tau[0]
+        at = {r: i for i, r in enumerate(world.regions)}
+        return {(o, d) for o in at for d in at if tau[at[o], at[d]] != 1}
+
+    def test_groups_reach_the_parts_of_a_member(self, split):
+        from entrepot.scenario.select import group_use
+
+        assert "CHN" in group_use(split, "rcep").present
+        reached = self.hit(split, ["rcep"], ["USA"])
+        assert {("USA", "CHN-C"), ("USA", "CHN-I")} <= reached
+
+    def test_no_border_runs_between_parts_of_one_economy(self, split):
+        for who in (["rcep"], ["CHN", "USA"], ["all"]):
+            reached = self.hit(split, who, who)
+            assert ("CHN-C", "CHN-I") not in reached
+            assert reached
+        assert ("CHN-C", "USA") in self.hit(split, ["all"], ["all"])
+
+    def test_unless_they_are_all_that_is_named(self, split):
+        assert self.hit(split, ["CHN-C"], ["CHN-I"]) == {("CHN-I", "CHN-C")}
+
+    def test_a_split_world_answers_as_the_whole_does(self, split):
+        scenario = ep.read_scenario(self.change(["rcep"], ["rcep"]))
+        whole = ep.run(ep.load_world("world-2019-g20"), scenario, headlines=False)
+        parts = ep.run(split, scenario, headlines=False)
+        for region in ("USA", "JPN", "DEU"):
+            assert parts.regions.welfare_pct[region] == pytest.approx(
+                whole.regions.welfare_pct[region], abs=0.01
+            )
+        assert parts.regions.welfare_pct["CHN-C"] == pytest.approx(
+            whole.regions.welfare_pct["CHN"], abs=0.01
+        )

@@ -110,7 +110,7 @@ def print_world(console: Console, world: World) -> None:
     facts.add_row("Year", str(world.year))
     facts.add_row("Size", f"{len(world.regions)} economies x {len(world.sectors)} sectors")
     for key, value in data["totals"].items():
-        facts.add_row(_label(key), f"{value / 1e6:,.2f} tn USD")
+        facts.add_row(_label(key), _money(value))
     for key, value in data["identities"].items():
         facts.add_row(_label(key), f"{value:,.6g}")
     facts.add_row("Product taxes", world.taxes.replace("_", " "))
@@ -121,7 +121,7 @@ def print_world(console: Console, world: World) -> None:
         if key in provenance:
             facts.add_row(key.capitalize(), escape(str(provenance[key])))
     for key, value in data["margins"].items():
-        facts.add_row("Margin", f"{escape(key)}: {value / 1e3:,.3f} bn USD")
+        facts.add_row("Margin", f"{escape(key)}: {_money(value)}")
     for s in data["satellites"]:
         covered = f"{s['coverage']:.1%} of its cells have a number"
         facts.add_row(
@@ -159,6 +159,13 @@ def print_world(console: Console, world: World) -> None:
         for g in data["groups"]
     ]
     _rows(console, "Groups", rows, ("group", "as of", "here", "members here"))
+
+
+def _money(musd: float) -> str:
+    """Million USD in the unit that suits its size."""
+    if abs(musd) >= 1e5:
+        return f"{musd / 1e6:,.2f} tn USD"
+    return f"{musd / 1e3:,.2f} bn USD" if abs(musd) >= 1e3 else f"{musd:,.2f} million USD"
 
 
 def _label(key: str) -> str:

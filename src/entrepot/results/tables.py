@@ -186,7 +186,8 @@ def group_rows(result: Result) -> list[dict[str, Any]]:
         rows.append(_group_row(result, "members", "Economies named", named, ()))
         rows.append(_group_row(result, "others", "All others", ~named, ()))
     for name, group in result.groups.items():
-        mask = np.isin(world.regions, group.present)
+        mask = np.zeros(len(world.regions), bool)
+        mask[[i for code in group.present for i in world.part_of(code)]] = True
         label = f"{group.label}"
         if mask.any():
             rows.append(_group_row(result, name, label, mask, group.absent))

@@ -136,7 +136,11 @@ def _cells(
     names: Sequence[str],
     where: str,
 ) -> tuple[NDArray[np.bool_], dict[str, select.GroupUse]]:
-    """Cross-border cells (s, n, n) between exporters and importers in sectors."""
+    """Cross-border cells (s, n, n) between exporters and importers in sectors.
+
+    Flows between parts of one parent are home flows, unless exporters and
+    importers are parts of one parent only.
+    """
     n, s = len(world.regions), len(world.sectors)
     sold, used = select.regions(world, exporters, f"{where}.exporters")
     bought, more = select.regions(world, importers, f"{where}.importers")
@@ -144,6 +148,9 @@ def _cells(
     cells = np.zeros((s, n, n), bool)
     cells[np.ix_(picked, sold, bought)] = True
     np.einsum("sdd->sd", cells)[...] = False
+    # No border runs between parts of one economy, unless they are all that is named.
+    across = cells & ~world.one_economy
+    cells = across if across.any() else cells
     if not cells.any():
         raise ScenarioError(
             f"{where}: importers and exporters are the same single economy; there is no border between them."

@@ -59,10 +59,8 @@ def regions(
 def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) -> Sequence[int]:
     if name == "all":
         return range(len(world.regions))
-    if name in world.regions:
-        return [world.regions.index(name)]
-    if name in world.parent.values():
-        return [i for i, r in enumerate(world.regions) if world.parent.get(r) == name]
+    if here := world.part_of(name):
+        return here
     catalogue = groups()
     if name in catalogue:
         use = group_use(world, name)
@@ -72,7 +70,7 @@ def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) 
                 f"its {len(use.absent)} members lie elsewhere or are absent."
             )
         used[name] = use
-        return [world.regions.index(code) for code in use.present]
+        return [i for code in use.present for i in world.part_of(code)]
     if name in economies():
         label = economies()[name]["name"]
         raise ScenarioError(f"{where}: {name} ({label}) is not a separate economy in {world.name}.")
@@ -90,7 +88,7 @@ def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) 
 
 
 def group_use(world: World, name: str) -> GroupUse:
-    """Present and absent members of a catalogue group in a world."""
+    """Present and absent members of a catalogue group in a world; one split into parts is present."""
     row = groups()[name]
     members = row["members"]
     return GroupUse(
@@ -98,8 +96,8 @@ def group_use(world: World, name: str) -> GroupUse:
         label=row["label"],
         as_of=str(row["as_of"]),
         source=row["source"],
-        present=tuple(m for m in members if m in world.regions),
-        absent=tuple(m for m in members if m not in world.regions),
+        present=tuple(m for m in members if world.part_of(m)),
+        absent=tuple(m for m in members if not world.part_of(m)),
     )
 
 

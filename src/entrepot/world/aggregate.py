@@ -134,7 +134,8 @@ def group_concordance(
     for name in names:
         if name not in known:
             raise WorldError(f"there is no group {name!r}{did_you_mean(name, known) or '.'}")
-        members = [r for r in world.regions if r in known[name]["members"]]
+        at = {i for code in known[name]["members"] for i in world.part_of(code)}
+        members = [r for i, r in enumerate(world.regions) if i in at]
         if not members:
             raise WorldError(f"the group {name} has no member in {world.name}.")
         shared = [r for r in members if r in out]

@@ -209,6 +209,23 @@ class World:
         return tuple(sector.code for sector in self.sectors)
 
     @cached_property
+    def one_economy(self) -> NDArray[np.bool_]:
+        """Pairs of regions (n, n) that are one economy: each with itself, parts with their like.
+
+        Between provinces and zones of one parent there is no border.
+        """
+        roots = np.array([self.parent.get(r, r) for r in self.regions])
+        same = roots[:, None] == roots[None, :]
+        same.flags.writeable = False
+        return same
+
+    def part_of(self, code: str) -> list[int]:
+        """Positions of a region, or of the parts of an economy; empty where it is not here."""
+        if code in self.regions:
+            return [self.regions.index(code)]
+        return [i for i, r in enumerate(self.regions) if self.parent.get(r) == code]
+
+    @cached_property
     def node_names(self) -> tuple[str, ...]:
         """`region sector` for every node, region-major."""
         return tuple(f"{r} {s}" for r in self.regions for s in self.sector_codes)
