@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from entrepot.core.errors import DataError
 from entrepot.sources.gtap import FACTOR_TAXES, OUTPUT_TAXES, POOL, TRANSPORT, read
-from entrepot.sources.har import Header, read_har, write_har
+from entrepot.sources.har import Header, read_har
+from entrepot.sources.har_writer import write_har
 from entrepot.world.audit import audit
 from entrepot.world.build import build
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrepot.core.errors import DataError, OutputError
-from entrepot.sources.har import MAX_SPARSE, SPARSE_FLOOR, Header, har_names, read_har, write_har
+from entrepot.sources.har import MAX_SPARSE, SPARSE_FLOOR, Header, har_names, read_har
+from entrepot.sources.har_writer import write_har
 
 # Bytes that reading any file below may take at its peak: a sparse array of the largest size that
 # a few values may spread over, and some more.

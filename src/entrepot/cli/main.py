@@ -15,8 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
+from entrepot.cli import shape
 from entrepot.cli.output import JsonFlag, console, print_json
-from entrepot.cli.world import app as world_app
 from entrepot.core.errors import EntrepotError, ScenarioError
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-app.add_typer(world_app, name="world")
+app.add_typer(shape.app, name="world")
 
 
 def main() -> None:
