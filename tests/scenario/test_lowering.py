@@ -698,6 +698,36 @@ class TestParts:
     def test_unless_they_are_all_that_is_named(self, split):
         assert self.hit(split, ["CHN-C"], ["CHN-I"]) == {("CHN-I", "CHN-C")}
 
+    def test_a_group_of_one_economy_has_no_border_inside(self, split):
+        for who in (["CHN"], ["CHN", "CHN-C"]):
+            with pytest.raises(ScenarioError, match="same single economy"):
+                self.hit(split, who, who)
+
+    def test_sales_between_parts_are_no_exports(self, split):
+        scenario = ep.read_scenario(self.change(["rcep"], ["rcep"]))
+        whole = ep.run(ep.load_world("world-2019-g20"), scenario, headlines=False)
+        parts = ep.run(split, scenario, headlines=False)
+        a, b = whole.regions, parts.regions
+        assert b.exports_pct["CHN-C"] == pytest.approx(a.exports_pct["CHN"], abs=0.02)
+        made = b.trade_creation_musd[["CHN-C", "CHN-I"]].sum()
+        assert made == pytest.approx(a.trade_creation_musd["CHN"], rel=0.01)
+
+    def test_a_tariff_of_the_economy_is_that_of_its_parts(self, split, tmp_path):
+        from entrepot.sources.tariffs import read_tariffs
+
+        path = tmp_path / "t.csv"
+        path.write_text("importer,exporter,sector,rate\nCHN,USA,C,0.1\nUSA,CHN,C,0.2\n")
+        rates, _ = read_tariffs(path, split.regions, split.sector_codes, split.parent)
+        at = {r: i for i, r in enumerate(split.regions)}
+        k = split.sector_codes.index("C")
+        for part in ("CHN-C", "CHN-I"):
+            assert rates[k, at["USA"], at[part]] == 0.1
+            assert rates[k, at[part], at["USA"]] == 0.2
+        assert (rates != 0).sum() == 4
+        path.write_text("importer,exporter,sector,rate\nCHN,CHN-C,C,0.1\n")
+        with pytest.raises(ep.EntrepotError, match="home sales"):
+            read_tariffs(path, split.regions, split.sector_codes, split.parent)
+
     def test_a_split_world_answers_as_the_whole_does(self, split):
         scenario = ep.read_scenario(self.change(["rcep"], ["rcep"]))
         whole = ep.run(ep.load_world("world-2019-g20"), scenario, headlines=False)

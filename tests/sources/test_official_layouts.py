@@ -298,7 +298,7 @@ class TestAdb:
         assert raw.regions == ("CHN", "DEU", "ROW")
         assert raw.final_categories == ADB_FINAL_NAMES
         assert raw.year == 2022
-        with pytest.raises(DataError, match=r"holds 2022, not 2021"):
+        with pytest.raises(DataError, match=r"holds 2022 by its name or sheet, not 2021"):
             adb.read(path, year=2021)
 
     def test_unknown_economies(self, tmp_path):
@@ -362,8 +362,37 @@ class TestYears:
             ),
         ):
             for year in (1999, 2023, 2010):
-                with pytest.raises(DataError, match=r"was asked for|not"):
+                with pytest.raises(DataError, match=r"was asked for|not|but taken for"):
                     read_table(path, name, Options(year=year))
+
+    def test_names_sheets_and_columns_must_agree(self, tmp_path):
+        s = sheet_content(["AUS", "CHN", "ROW"], 2014)
+        wrong = write_xlsb(tmp_path / "WIOT2013_x.xlsb", "2014", wiod_2016_cells(s, NAMES))
+        for given in (None, 2013, 2014):
+            with pytest.raises(DataError, match=r"by its name or title, but taken for"):
+                wiod.read_2016(wrong, year=given)
+        bare = write_xlsb(tmp_path / "my.xlsb", "2014", wiod_2016_cells(s, NAMES))
+        assert wiod.read_2016(bare).year == 2014
+        with pytest.raises(DataError, match=r"of 2014"):
+            wiod.read_2016(bare, year=2000)
+        stata = write_stata_2016(tmp_path / "WIOT2013_October16_ROW.dta", s, NAMES)
+        with pytest.raises(DataError, match=r"of 2013"):
+            wiod.read_2016(stata)
+        sheets = {"ADB MRIO 2022": adb_cells(s, NAMES)}
+        with pytest.raises(DataError, match=r"2017 by its name"):
+            adb.read(write_xlsx(tmp_path / "ADB-MRIO-LAC-2017_Mar2022-2.xlsx", sheets))
+
+    def test_the_base_of_constant_prices_is_no_year(self, tmp_path):
+        s = sheet_content(["AUS", "CHN", "ROW"], 2014)
+        rows = adb_cells(s, NAMES)
+        rows[0] = ["Multiregional Input-Output Table"]
+        rows[1] = ["3 economies, at constant 2010 prices (industry by industry)"]
+        path = write_xlsx(tmp_path / "mine.xlsx", {"Sheet1": rows})
+        with pytest.raises(DataError, match=r"holds a year"):
+            adb.read(path)
+        raw = adb.read(path, year=2022)
+        assert raw.year == 2022
+        assert raw.provenance["notes"] == ["In constant 2010 prices."]
 
 
 class TestRecognition:

@@ -122,7 +122,7 @@ def run_command(
         from entrepot.sources.tariffs import read_tariffs
         from entrepot.world.world import attach
 
-        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes)
+        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes, table.parent)
         table = attach(
             table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
         )

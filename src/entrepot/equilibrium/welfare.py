@@ -116,17 +116,28 @@ class TradeShift:
     imports: Array
 
 
-def trade_shift(shock: TradeShock, e: Economy, base: State, new: State) -> TradeShift:
-    """Trade creation and diversion (after Viner 1950), by the formula in TradeShift."""
+def trade_shift(
+    shock: TradeShock,
+    e: Economy,
+    base: State,
+    new: State,
+    home: NDArray[np.bool_] | None = None,
+) -> TradeShift:
+    """Trade creation and diversion (after Viner 1950), by the formula in TradeShift.
+
+    `home` (n, n) marks pairs of regions between which sales are no imports; each
+    region with itself when None.
+    """
+    home = np.eye(len(e.regions), dtype=bool) if home is None else home
     price = new.c[:, :, None] / base.c[:, :, None] * (1 + new.x) / (1 + base.x)
     price = price * new.tau / base.tau
     volume = new.border / price - base.border
-    np.einsum("rdd->rd", volume)[...] = 0
+    volume[:, home] = 0
     touched = (np.abs(shock.kappa(e) - 1) > 1e-15) | shock.embargo
     dA = (volume * touched).sum(1)
     dB = (volume * ~touched).sum(1)
     moved = np.where(dA * dB < 0, np.minimum(np.abs(dA), np.abs(dB)), 0.0) * np.sign(dA)
-    imports = base.border.sum((0, 1)) - np.einsum("rdd->d", base.border)
+    imports = (base.border * ~home).sum((0, 1))
     return TradeShift(
         creation=(dA - moved).sum(0),
         diversion=moved.sum(0),

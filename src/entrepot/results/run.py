@@ -209,7 +209,9 @@ def run(
         certificate=solved.certificate,
         welfare=answer,
         split=welfare_split(solved.economy, lowered.shock, solved.base, solved.state),
-        shift=trade_shift(lowered.shock, solved.economy, solved.base, solved.state),
+        shift=trade_shift(
+            lowered.shock, solved.economy, solved.base, solved.state, lowered.world.one_economy
+        ),
         headlines=tuple(heads),
         deficit_part=solved.deficit_part,
         tolerance=tolerance,

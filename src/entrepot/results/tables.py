@@ -85,13 +85,16 @@ def _ratio(new: Array, old: Array) -> Array:
 
 
 def volumes(result: Result) -> dict[str, tuple[Array, Array]]:
-    """Base and new volumes at base prices, million USD: output, exports, imports (s, n), flows."""
+    """Base and new volumes at base prices, million USD: output, exports, imports (s, n), flows.
+
+    Sales between parts of one economy are no exports.
+    """
     base, new = result.base, result.state
     price = new.c[:, :, None] / base.c[:, :, None] * (1 + new.x) / (1 + base.x)
     price = price * new.tau / base.tau
     before, after = base.border.copy(), new.border / price
     for flows in (before, after):
-        np.einsum("rdd->rd", flows)[...] = 0
+        flows[:, result.base_world.one_economy] = 0
     output = new.Y / (new.c / base.c)
     return {
         "output": (base.Y, output),

@@ -139,7 +139,7 @@ def _cells(
     """Cross-border cells (s, n, n) between exporters and importers in sectors.
 
     Flows between parts of one parent are home flows, unless exporters and
-    importers are parts of one parent only.
+    importers are all named as parts, and of one parent.
     """
     n, s = len(world.regions), len(world.sectors)
     sold, used = select.regions(world, exporters, f"{where}.exporters")
@@ -148,9 +148,10 @@ def _cells(
     cells = np.zeros((s, n, n), bool)
     cells[np.ix_(picked, sold, bought)] = True
     np.einsum("sdd->sd", cells)[...] = False
-    # No border runs between parts of one economy, unless they are all that is named.
-    across = cells & ~world.one_economy
-    cells = across if across.any() else cells
+    # No border runs between parts of one economy, unless a change names only such parts.
+    parts = [name.removeprefix("!").strip() for name in (*importers, *exporters)]
+    if not all(name in world.parent for name in parts) or (cells & ~world.one_economy).any():
+        cells &= ~world.one_economy
     if not cells.any():
         raise ScenarioError(
             f"{where}: importers and exporters are the same single economy; there is no border between them."

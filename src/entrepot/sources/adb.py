@@ -26,6 +26,7 @@ ISO = {
 OWN = {"ROW": "ROW", "ROLAC": "ROLAC"}
 NAMES = {"ROLAC": "Rest of Latin America and the Caribbean"}
 DATA_SHEET = r"^ADB MRIO \d{4}$"
+CONSTANT = r"constant[^,(]*prices?"
 YEAR = re.compile(r"(?<!\d)(20\d\d)(?!\d)")
 INDUSTRY = re.compile(r"^c([1-9]|[12]\d|3[0-5])$", re.IGNORECASE)
 RTOL, ATOL = 1e-6, 0.01
@@ -57,15 +58,18 @@ def read(path: Path, *, year: int | None = None, member: str | None = None) -> R
     sheet = read_sheet(data, where, Rule(DATA_SHEET, ("Legend",)))
     rows, columns = lines(sheet, where, _region, _item)
     table = sheet_table(sheet, rows, columns, where)
-    said = [int(y) for y in YEAR.findall(f"{sheet.name} {sheet.titles}")]
+    titles = re.sub(CONSTANT, "", sheet.titles, flags=re.IGNORECASE)
+    said = [int(y) for y in YEAR.findall(f"{sheet.name} {titles}")][:1]
+    said += [int(y) for y in YEAR.findall(name)][:1]  # the first; later ones are of editions
     when = year or (said[0] if said else None)
     if when is None:
         raise DataError(
             f"{where}: neither its sheet nor its title holds a year; say which (--year)."
         )
-    if said and when != said[0]:
-        raise DataError(f"{where}: holds {said[0]}, not {when}.")
-    constant = re.search(r"constant[^,(]*prices?", sheet.titles, re.IGNORECASE)
+    if any(year != when for year in said):
+        other = next(year for year in said if year != when)
+        raise DataError(f"{where}: holds {other} by its name or sheet, not {when}.")
+    constant = re.search(CONSTANT, sheet.titles, re.IGNORECASE)
     notes = [f"In {constant[0]}."] if constant else []
     return RawTable(
         name=f"adb-mrio-{when}",

@@ -219,7 +219,9 @@ def _words(files: Files, name: str, count: int) -> list[tuple[str, ...]]:
     rows = []
     for k, row in enumerate(words_of(files, name, TAB), 1):
         words = row[:-1] if len(row) == count + 1 and not row[-1] else row
-        if len(words) != count or not all(words):
+        # The one line of ROW may leave a field blank.
+        named = all(words) or (bool(words) and words[0] == "ROW" and bool(words[-1]))
+        if len(words) != count or not named:
             raise DataError(
                 f"{files.where(name)} row {k}: {count} labels were expected, not {some(row)}."
             )

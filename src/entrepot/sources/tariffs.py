@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +16,30 @@ from entrepot.core.labels import did_you_mean
 
 COLUMNS = ("importer", "exporter", "sector", "rate")
 MAX_ROWS = 10_000_000
+Found = TypeVar("Found", int, list[int])
 MAX_RATE = 5.0  # a larger one is taken for a slip: per cent where a fraction is meant
 
 
 def read_tariffs(
-    path: Path, regions: Sequence[str], sectors: Sequence[str]
+    path: Path,
+    regions: Sequence[str],
+    sectors: Sequence[str],
+    parent: Mapping[str, str] | None = None,
 ) -> tuple[NDArray[np.float64], str]:
     """Rates (s, n, n) [sector, origin, destination], ad-valorem fractions, and their source.
 
     The file is CSV in UTF-8 with the columns importer, exporter, sector and
     rate (a fraction of the pre-duty value). A first line `# source: ...` names
-    the source. Flows not listed bear no tariff.
+    the source. Flows not listed bear no tariff. With `parent` (region to the
+    economy it is part of), a rate of an economy is that of all its parts.
 
     Raises DataError with the line for unknown labels, rates that are no
     number or at or below -100 %, tariffs on home sales, and repeated cells.
     """
-    place = {code: i for i, code in enumerate(regions)}
+    place = {code: [i] for i, code in enumerate(regions)}
+    for code, whole in (parent or {}).items():
+        if whole not in regions:
+            place.setdefault(whole, []).append(regions.index(code))
     shelf = {code: i for i, code in enumerate(sectors)}
     rates = np.zeros((len(sectors), len(regions), len(regions)))
     seen = np.zeros(rates.shape, bool)
@@ -56,11 +65,12 @@ def read_tariffs(
                 line = reader.line_num + skipped
                 if line > MAX_ROWS:
                     raise DataError(f"{path}: more than {MAX_ROWS:,} rows.")
-                cell = _cell(row, place, shelf, f"{path} line {line}")
-                if seen[cell]:
+                r, sellers, buyers = _cell(row, place, shelf, f"{path} line {line}")
+                cells = np.ix_([r], sellers, buyers)
+                if seen[cells].any():
                     raise DataError(f"{path} line {line}: this flow has a rate already.")
-                seen[cell] = True
-                rates[cell] = _rate(row["rate"], f"{path} line {line}")
+                seen[cells] = True
+                rates[cells] = _rate(row["rate"], f"{path} line {line}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -71,9 +81,9 @@ def read_tariffs(
 
 
 def _cell(
-    row: dict[str, str], place: dict[str, int], shelf: dict[str, int], where: str
-) -> tuple[int, int, int]:
-    def find(key: str, known: dict[str, int]) -> int:
+    row: dict[str, str], place: dict[str, list[int]], shelf: dict[str, int], where: str
+) -> tuple[int, list[int], list[int]]:
+    def find(key: str, known: Mapping[str, Found]) -> Found:
         label = (row[key] or "").strip()
         if label not in known:
             raise DataError(
@@ -82,7 +92,7 @@ def _cell(
         return known[label]
 
     r, o, d = find("sector", shelf), find("exporter", place), find("importer", place)
-    if o == d:
+    if set(o) & set(d):
         raise DataError(f"{where}: a tariff on home sales.")
     return r, o, d
 

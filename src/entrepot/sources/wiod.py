@@ -85,9 +85,8 @@ def read_2013(path: Path, *, year: int | None = None, member: str | None = None)
     rows, columns = lines(sheet, where, _region, _item_2013)
     table = sheet_table(sheet, rows, columns, where)
     match = NAME_2013.match(name)
-    titled = [int(x) for x in TITLE_YEAR.findall(sheet.titles)] or (
-        [_full(match[1])] if match else []
-    )
+    titled = [int(x) for x in TITLE_YEAR.findall(sheet.titles)][:1]
+    titled += [_full(match[1])] if match else []
     when = year or (_full(match[1]) if match else titled[0] if titled else None)
     return _finish(path, name, where, table, when, titled, "2013")
 
@@ -121,6 +120,9 @@ def read_2016(path: Path, *, year: int | None = None, member: str | None = None)
             f"{where}: in previous year's prices; a table in current prices was expected."
         )
     named = [int(match[1])] if match else []
+    if re.fullmatch(r"(?:19|20)\d\d", sheet.name):  # the sheet is called by its year
+        named.insert(0, int(sheet.name))
+        when = when or named[0]
     return _finish(path, name, where, table, when, named, "2016")
 
 
@@ -151,7 +153,9 @@ def _read_stata(path: Path, member: str | None, year: int | None) -> RawTable:
         strict=True,
     ):
         if country != "TOT":
-            codes.setdefault(int(number), (str(code).strip(), str(name).strip()))
+            said = (str(code).strip(), str(name).strip())
+            if codes.setdefault(int(number), said)[0] != said[0]:
+                raise DataError(f"{where}: {country} {number} is {said[0]!r} here, elsewhere not.")
             rows.append(Line("node", _region(country), codes[int(number)][0]))
             continue
         low = str(name).strip().lower()
@@ -178,7 +182,9 @@ def _read_stata(path: Path, member: str | None, year: int | None) -> RawTable:
     table = blocks(values, rows, columns, where)
     names = dict(codes.values())
     table["sectors"] = tuple(Sector(c, names[c], c.lower()) for c in table["sectors"])
-    return _finish(path, member or path.name, where, table, when, [], "2016")
+    match = NAME_2016.match(Path(member or path.name).name)
+    named = [int(match[1])] if match else []
+    return _finish(path, member or path.name, where, table, when, named, "2016")
 
 
 def _finish(
@@ -194,8 +200,9 @@ def _finish(
         raise DataError(
             f"{where}: neither its name nor its title holds a year; say which with --year."
         )
-    if titled and when not in titled:
-        raise DataError(f"{where}: of {titled[0]}, but {when} was asked for.")
+    if any(year != when for year in titled):
+        other = next(year for year in titled if year != when)
+        raise DataError(f"{where}: of {other} by its name or title, but taken for {when}.")
     table["sectors"] = tuple(
         Sector(x.code, x.name, x.slug, divisions(x.code)) for x in table["sectors"]
     )

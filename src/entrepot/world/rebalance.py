@@ -69,7 +69,8 @@ def rebalance(
     Without `output`, inputs in total, value added, taxes and margins of every
     node stay and its sales follow. With it, value added (unless targeted),
     taxes and margins follow the node's output. Final use without a target is
-    open. All in the unit of the table.
+    open; taxes and margins on final use stay. All in the unit of the table. Look
+    at `solution.moved`: targets far from the table move it far.
 
     Raises WorldError for blank cells or malformed targets, InfeasibleError with
     the rows and columns that prove targets contradictory, NotConvergedError.

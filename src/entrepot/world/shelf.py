@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -252,6 +252,7 @@ def get_world(
     _make(folder)
     fetched = download(file, folder, progress=progress)
     raw = read_table(fetched, address.reader, Options(year=year, member=file.member_for(year)))
+    raw = replace(raw, provenance={**raw.provenance, "address": file.url})
     try:
         world = build(
             raw, repairs, rate=rate, rate_source=rate_source, atol=atol, name=f"{name}-{year}"
