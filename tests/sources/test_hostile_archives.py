@@ -3,11 +3,11 @@
 import gzip
 import os
 import stat
-import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+from hostile import bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from official import (
@@ -34,7 +34,6 @@ from entrepot.sources.formats import Options, read_table
 from entrepot.sources.text import read_matrix
 
 NAMES = ["Agriculture", "Mining", "Food products", "Leather"]
-SMALL = 100_000_000  # bytes that reading any hostile file below may take at its peak
 
 
 def archive(path, entries):
@@ -42,15 +41,6 @@ def archive(path, entries):
         for name, data in entries:
             file.writestr(name, data)
     return path
-
-
-def bounded(work):
-    tracemalloc.start()
-    try:
-        work()
-        assert tracemalloc.get_traced_memory()[1] < SMALL
-    finally:
-        tracemalloc.stop()
 
 
 class TestArchives:
