@@ -21,6 +21,7 @@ from entrepot.core.labels import some
 from entrepot.core.tables import Array
 from entrepot.sources.archive import Opened, require_file
 from entrepot.sources.child import Answer, answer, ask
+from entrepot.sources.text import in_threads, read_header
 
 MAX_ROWS = 400_000_000
 MAX_LABELS = 200_000
@@ -55,26 +56,40 @@ class Flat:
 
 def read_flat(opened: Opened, labels: Sequence[str], value: str, empty: bool = False) -> Flat:
     """The named label columns and the value column of a long CSV table in UTF-8."""
+    header = read_header(opened, ",")
+    missing = [c for c in (*labels, value) if header.count(c) != 1]
+    if missing:
+        raise DataError(
+            f"{opened.where}: not a long table with {some([*labels, value])}: "
+            f"{header.count(missing[0]) or 'no'} columns are called {missing[0]!r}."
+        )
     kinds = {name: pa.dictionary(pa.int32(), pa.string()) for name in labels}
+    read = pyarrow.csv.ReadOptions(column_names=header, use_threads=False, block_size=1 << 30)
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=False)
     convert = pyarrow.csv.ConvertOptions(
         column_types={**kinds, value: pa.float64()},
         include_columns=[*labels, value],
         null_values=[""],
         strings_can_be_null=False,
     )
-    try:
-        reader = pyarrow.csv.open_csv(
-            pa.PythonFile(opened.stream, mode="r"),
-            pyarrow.csv.ReadOptions(block_size=8 << 20),
-            pyarrow.csv.ParseOptions(newlines_in_values=False),
-            convert,
-        )
-        return _gather(reader, labels, value, opened.where, empty)
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        text = str(error).splitlines()[0]
-        raise DataError(
-            f"{opened.where}: not a long table with {some([*labels, value])}: {text}"
-        ) from None
+
+    def batches(first_line: int, block: bytes) -> list[pa.RecordBatch]:
+        if not block.strip():
+            return []
+        try:
+            table = pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+            return table.to_batches()
+        except pa.ArrowException as error:
+            text = str(error).splitlines()[0]
+            raise DataError(
+                f"{opened.where}: not a long table with {some([*labels, value])}, "
+                f"in the lines from {first_line} on: {text}"
+            ) from None
+
+    # Block by block, not by Arrow's streaming reader: after an error in a damaged
+    # file its read-ahead thread may bring the process down.
+    blocks = in_threads(opened, len(header), 2, batches)
+    return _gather((b for block in blocks for b in block), labels, value, opened.where, empty)
 
 
 def read_flat_parquet(path: Path, labels: Sequence[str], value: str, empty: bool = False) -> Flat:

@@ -100,9 +100,9 @@ class _Folder(Files):
         if missing:
             raise DataError(f"{self.where(name)}: no column {missing[0]!r}.")
         for i, row in enumerate(rows, 2):
-            if None in row or any(row[c] is None or not row[c].strip() for c in needed):
+            if None in row or None in row.values() or not all(row[c].strip() for c in needed):
                 raise DataError(f"{self.where(name)} line {i}: a cell is missing, or one too many.")
-        return [{k: (v or "").strip() for k, v in row.items()} for row in rows]
+        return [{k: v.strip() for k, v in row.items()} for row in rows]
 
     def flat(self, stem: str, labels: tuple[str, ...], empty: bool = False) -> Flat:
         """A long table, as CSV or Parquet."""

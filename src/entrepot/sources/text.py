@@ -10,7 +10,8 @@ wide table costs no more than a long one.
   with every block of rows, in the same threads: what is not wanted need not be
   kept, and nothing is passed over unread;
 - `read_numbers`: a matrix without any labels, of known size;
-- `read_words`: a small table of words.
+- `read_words`: a small table of words;
+- `in_threads`: blocks of whole lines, for a reader of its own (see `long`).
 
 Memory: 8 bytes a cell, and a cell takes at least one byte of text; so at most
 eight times the unpacked text, and some blocks of it.
@@ -83,7 +84,7 @@ def read_matrix(opened: Opened, delimiter: str = ",", labels: int = 1) -> Matrix
     values = np.empty((most_rows, width))
     rows: Names = []
     work = _Lines(opened.where, delimiter, labels, width)
-    for names, block, _ in _in_threads(opened, width, 2, work.parse):
+    for names, block, _ in in_threads(opened, width, 2, work.parse):
         if len(rows) + len(names) > most_rows:
             raise DataError(f"{opened.where}: more rows than a table of {width:,} columns has.")
         values[len(rows) : len(rows) + len(names)] = block
@@ -141,7 +142,7 @@ def each_block(
         return count, first, work(row, names, values)
 
     done = 0
-    for count, first, result in _in_threads(opened, width, line, act):
+    for count, first, result in in_threads(opened, width, line, act):
         if not count:
             continue
         if first != line + done:
@@ -192,7 +193,7 @@ def read_words(opened: Opened, delimiter: str) -> list[list[str]]:
     ]
 
 
-def _in_threads(
+def in_threads(
     opened: Opened, width: int, line: int, work: Callable[[int, bytes], Result]
 ) -> Iterator[Result]:
     """What `work` makes of every block of whole lines, in order; few blocks at a time."""
