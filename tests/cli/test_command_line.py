@@ -32,20 +32,6 @@ G20 = ("--world", "world-2019-g20")
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["entrepot", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
-
-
-@pytest.fixture
 def scenario(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text(TEXT)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import entrepot as ep
-from entrepot.cli import main as cli
 from entrepot.sources import plain
 from entrepot.world.audit import raw_of
 
@@ -17,15 +16,9 @@ from official import FIGARO_FINALS, ICIO_FINALS, content, figaro_matrix_rows, ic
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["entrepot", "world", *map(str, args)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
+def call(call):
+    """The same for the commands of `entrepot world`."""
+    return lambda *args: call("world", *args)
 
 
 @pytest.fixture

@@ -93,6 +93,15 @@ class TestRefusals:
         with pytest.raises(WorldError, match=f"{name} has shape"):
             World(**(table() | {name: np.zeros(shape)}))
 
+    def test_a_category_given_twice(self):
+        fields = table()
+        kinds = {"final_categories": fields["F"].shape[2], "value_added_categories": len(fields["V"])}
+        assert max(kinds.values()) > 1
+        for name, count in kinds.items():
+            if count > 1:
+                with pytest.raises(WorldError, match="'same' stand"):
+                    World(**(fields | {name: ("same",) * count}))
+
     def test_negative_flows_are_named(self):
         fields = table()
         fields["Z"] = fields["Z"].copy()

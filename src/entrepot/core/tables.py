@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from entrepot.core.errors import EntrepotError
+from entrepot.core.labels import require_unique
 
 Array = NDArray[np.float64]
 TaxTreatment = Literal["separate", "in_value_added"]
@@ -118,3 +124,80 @@ class Margin:
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", frozen(self.inputs))
         object.__setattr__(self, "final", frozen(self.final))
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What a table as its file has it and a World share: labels, numbers, and their shapes."""
+
+    name: str
+    year: int
+    regions: tuple[str, ...]
+    sectors: tuple[Sector, ...]
+    Z: Array
+    F: Array
+    V: Array
+    T_inputs: Array
+    T_final: Array
+    final_categories: tuple[str, ...] = ("final use",)
+    value_added_categories: tuple[str, ...] = ("value added",)
+    margins: Mapping[str, Margin] = field(default_factory=dict)
+    taxes: TaxTreatment = "separate"
+    region_names: Mapping[str, str] = field(default_factory=dict)
+    parent: Mapping[str, str] = field(default_factory=dict)
+    satellites: Mapping[str, Satellite] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    rtol: float = 1e-9
+    atol: float = 1e-6
+
+    def settle(self, error: type[EntrepotError]) -> None:
+        """Make labels and numbers immutable; raise `error` where they do not fit together."""
+        put = object.__setattr__
+        for name in ("regions", "sectors", "final_categories", "value_added_categories"):
+            put(self, name, tuple(getattr(self, name)))
+        for name in ("margins", "region_names", "parent", "satellites", "provenance"):
+            put(self, name, MappingProxyType(dict(getattr(self, name))))
+        require_unique("regions", self.regions, error)
+        require_unique("sectors", self.sector_codes, error)
+        require_unique("final-use categories", self.final_categories, error)
+        require_unique("value-added categories", self.value_added_categories, error)
+        n, s = len(self.regions), len(self.sectors)
+        c, v = len(self.final_categories), len(self.value_added_categories)
+        if not (n and s and c and v):
+            raise error(
+                f"{self.name}: a table needs at least one region, sector and category of each kind."
+            )
+        if not (0 <= self.rtol < np.inf and 0 <= self.atol < np.inf):
+            raise error(
+                f"{self.name}: tolerances must be finite and not negative (relative {self.rtol}, "
+                f"absolute {self.atol})."
+            )
+        shapes: dict[str, tuple[int, ...]] = {
+            "Z": (n * s, n * s),
+            "F": (n * s, n, c),
+            "V": (v, n * s),
+            "T_inputs": (n * s,),
+            "T_final": (n, c),
+        }
+        for name, shape in shapes.items():
+            put(self, name, self.shaped(name, shape, error))
+        for key, margin in self.margins.items():
+            if margin.inputs.shape != (n * s,) or margin.final.shape != (n, c):
+                raise error(f"{self.name}: margin {key!r} does not fit the table's labels.")
+
+    def shaped(self, name: str, shape: tuple[int, ...], error: type[EntrepotError]) -> Array:
+        """One of its arrays, read-only, of that shape."""
+        array = frozen(getattr(self, name))
+        if array.shape != shape:
+            raise error(f"{self.name}: {name} has shape {array.shape}; {shape} was expected.")
+        return array
+
+    @property
+    def sector_codes(self) -> tuple[str, ...]:
+        """Sector codes, in order."""
+        return tuple(sector.code for sector in self.sectors)
+
+    @cached_property
+    def node_names(self) -> tuple[str, ...]:
+        """`region sector` for every node, region-major."""
+        return tuple(f"{r} {s}" for r in self.regions for s in self.sector_codes)

@@ -203,7 +203,7 @@ def _choose(files: Files, year: int | None, member: str | None) -> tuple[dict[st
         ]
         # The date in front differs between files; among several, that of T counts.
         if len(same) > 1:
-            same = [n for n in same if n[: -len(FILE.search(n)[0])] == parts[0][: -len(first[0])]]  # type: ignore[index]
+            same = [n for n in same if FILE.sub("", n) == FILE.sub("", parts[0])]
         if len(same) != 1:
             raise DataError(
                 f"{files.path} holds {len(same)} files _{part}-Results_{when}_{release}_"

@@ -77,7 +77,7 @@ def read_2013(path: Path, *, year: int | None = None, member: str | None = None)
 
     def fits(name: str) -> bool:
         match = NAME_2013.match(name)
-        return bool(match) and (year is None or _full(match[1]) == year)  # type: ignore[index]
+        return match is not None and (year is None or _full(match[1]) == year)
 
     data, name = workbook(path, fits, member)
     where = str(path) if name == path.name else f"{path} ({name})"
@@ -100,7 +100,7 @@ def read_2016(path: Path, *, year: int | None = None, member: str | None = None)
 
     def fits(name: str) -> bool:
         match = NAME_2016.match(name)
-        return bool(match) and (year is None or int(match[1]) == year)  # type: ignore[index]
+        return match is not None and (year is None or int(match[1]) == year)
 
     require_file(path)
     inner = path.name

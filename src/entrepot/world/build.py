@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from entrepot.core.errors import WorldError
-from entrepot.core.labels import did_you_mean, some
+from entrepot.core.labels import did_you_mean
 from entrepot.core.tables import Margin, sealed
 from entrepot.sources.raw import RawTable
 from entrepot.world.audit import audit
@@ -138,14 +138,10 @@ def steps_in_words(provenance: Mapping[str, Any]) -> list[str]:
 
 def repair(raw: RawTable, repairs: Sequence[str]) -> tuple[RawTable, list[dict[str, Any]]]:
     """The table after the named repairs, and the log: one entry each, with cells and sizes."""
+    require_known(repairs)
     log = []
     for text in repairs:
         name, _, argument = text.partition(":")
-        if name not in REPAIRS:
-            hint = did_you_mean(name, REPAIRS)
-            raise WorldError(
-                f"there is no repair {name!r}{hint or '.'} Known: {', '.join(REPAIRS)}."
-            )
         row = REPAIRS[name]
         if bool(argument) != bool(row.argument):
             need = (
@@ -194,6 +190,9 @@ REMEDIES = {
 
 def require_known(repairs: Sequence[str]) -> None:
     """Raise WorldError for a repair that does not exist, before anything is read."""
-    unknown = [r for r in repairs if r.partition(":")[0] not in REPAIRS]
-    if unknown:
-        raise WorldError(f"unknown repairs {some(unknown)}; known: {', '.join(REPAIRS)}.")
+    for name in (text.partition(":")[0] for text in repairs):
+        if name not in REPAIRS:
+            hint = did_you_mean(name, REPAIRS)
+            raise WorldError(
+                f"there is no repair {name!r}{hint or '.'} Known: {', '.join(REPAIRS)}."
+            )

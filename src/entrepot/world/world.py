@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from entrepot.core.errors import WorldError
-from entrepot.core.labels import require_unique, some
+from entrepot.core.labels import some
 from entrepot.core.tables import (
     SATELLITE_NAME,
     Array,
@@ -22,6 +20,7 @@ from entrepot.core.tables import (
     Satellite,
     SatelliteRule,
     Sector,
+    Table,
     TaxTreatment,
     frozen,
 )
@@ -40,7 +39,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class World:
+class World(Table):
     """The world economy in one year, in million USD at basic prices.
 
     With n regions, s sectors, c final-use and v value-added categories, and
@@ -67,62 +66,16 @@ class World:
     Raises WorldError when shapes, labels, signs or identities do not hold.
     """
 
-    name: str
-    year: int
-    regions: tuple[str, ...]
-    sectors: tuple[Sector, ...]
-    Z: Array
-    F: Array
-    V: Array
-    T_inputs: Array
-    T_final: Array
-    final_categories: tuple[str, ...] = ("final use",)
-    value_added_categories: tuple[str, ...] = ("value added",)
-    margins: Mapping[str, Margin] = field(default_factory=dict)
-    taxes: TaxTreatment = "separate"
-    region_names: Mapping[str, str] = field(default_factory=dict)
-    parent: Mapping[str, str] = field(default_factory=dict)
-    satellites: Mapping[str, Satellite] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    rtol: float = 1e-9
-    atol: float = 1e-6
-
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        for name in ("regions", "sectors", "final_categories", "value_added_categories"):
-            put(self, name, tuple(getattr(self, name)))
-        for name in ("margins", "region_names", "parent", "satellites", "provenance"):
-            put(self, name, MappingProxyType(dict(getattr(self, name))))
-        require_unique("regions", self.regions)
-        require_unique("sectors", self.sector_codes)
-        n, s = len(self.regions), len(self.sectors)
-        c, v = len(self.final_categories), len(self.value_added_categories)
-        if not (n and s and c and v):
-            raise WorldError("a world needs at least one region, sector and category of each kind.")
+        self.settle(WorldError)
         if self.taxes not in ("separate", "in_value_added"):
             raise WorldError(
                 f"taxes are {self.taxes!r}; 'separate' or 'in_value_added' was expected."
             )
-        if not (0 <= self.rtol < np.inf and 0 <= self.atol < np.inf):
-            raise WorldError(
-                f"tolerances must be finite and not negative (rtol {self.rtol}, atol {self.atol})."
-            )
-        shapes = {
-            "Z": (n * s, n * s),
-            "F": (n * s, n, c),
-            "V": (v, n * s),
-            "T_inputs": (n * s,),
-            "T_final": (n, c),
-        }
-        for name, shape in shapes.items():
-            array = frozen(getattr(self, name))
-            if array.shape != shape:
-                raise WorldError(f"{name} has shape {array.shape}; {shape} was expected.")
-            if not np.isfinite(array).all():
-                raise WorldError(
-                    f"{name} holds {self._where(name, ~np.isfinite(array))}: not finite."
-                )
-            put(self, name, array)
+        for name in ("Z", "F", "V", "T_inputs", "T_final"):
+            odd = ~np.isfinite(getattr(self, name))
+            if odd.any():
+                raise WorldError(f"{name} holds {self._where(name, odd)}: not finite.")
         if (self.Z < 0).any():
             raise WorldError(
                 f"Z holds negative flows at {self._where('Z', self.Z < 0)}; "
@@ -133,8 +86,6 @@ class World:
                 "taxes are declared to lie inside value added, yet T_inputs or T_final is not zero."
             )
         for key, margin in self.margins.items():
-            if margin.inputs.shape != (n * s,) or margin.final.shape != (n, c):
-                raise WorldError(f"margin {key!r} does not fit the labels of the table.")
             if not (np.isfinite(margin.inputs).all() and np.isfinite(margin.final).all()):
                 raise WorldError(f"margin {key!r} holds values that are not finite.")
         unknown = [r for r in (*self.parent, *self.region_names) if r not in self.regions]
@@ -203,11 +154,6 @@ class World:
         more = int(mask.sum()) - len(cells)
         return "; ".join(cells) + (f" and {more} more" if more > 0 else "")
 
-    @property
-    def sector_codes(self) -> tuple[str, ...]:
-        """Sector codes, in order."""
-        return tuple(sector.code for sector in self.sectors)
-
     @cached_property
     def one_economy(self) -> NDArray[np.bool_]:
         """Pairs of regions (n, n) that are one economy: each with itself, parts with their like.
@@ -224,11 +170,6 @@ class World:
         if code in self.regions:
             return [self.regions.index(code)]
         return [i for i, r in enumerate(self.regions) if self.parent.get(r) == code]
-
-    @cached_property
-    def node_names(self) -> tuple[str, ...]:
-        """`region sector` for every node, region-major."""
-        return tuple(f"{r} {s}" for r in self.regions for s in self.sector_codes)
 
     @cached_property
     def x(self) -> Array:
