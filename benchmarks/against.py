@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy, calibrate, economy_from_shares
+from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.iterate import precondition
 from entrepot.equilibrium.outcome import State, base_state, certify, new_state, require_certified
 from entrepot.equilibrium.shock import TradeShock, no_shock

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
-from entrepot.equilibrium.economy import Economy, calibrate
+from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.iterate import precondition
 from entrepot.equilibrium.outcome import base_state, certify, new_state, require_certified
 from entrepot.equilibrium.shock import TradeShock, no_shock

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from entrepot.equilibrium.economy import Economy, calibrate
+from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.outcome import base_state, certify, new_state
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
@@ -190,7 +191,7 @@ def economy(world, theta=5.0, **rules):
 
 def frictionless(shares, theta):
     """One sector, no inputs, free trade: an economy's share of every market is its size."""
-    from entrepot.equilibrium.economy import economy_from_shares
+    from entrepot.equilibrium.shares import economy_from_shares
 
     shares = np.asarray(shares, float)
     n = len(shares)

@@ -8,7 +8,7 @@ import pytest
 from slow import at_wages, base_of_world, slow_solve
 
 from entrepot.core.errors import InfeasibleError, NotConvergedError
-from entrepot.equilibrium.economy import calibrate
+from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.outcome import certify
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.solve import solve
@@ -176,13 +176,12 @@ def test_the_slow_solver_finds_the_same_answer_by_itself(kind):
 
 def test_a_hard_answer_does_not_depend_on_the_way_to_it():
     """From the base, and from the answer to half the shock."""
-    from entrepot.equilibrium.equations import Point
     from entrepot.equilibrium.shock import fraction
 
     _, _, e, shock, _ = hard_case("one theta 65", 2)
     direct = solve(e, shock, tol=1e-10)
     half = solve(e, fraction(e, shock, 0.5), tol=1e-6)
-    begin = Point(np.log(half.w), np.log(half.P), half.X)
+    begin = half.point
     other = solve(e, shock, tol=1e-10, begin=begin)
     np.testing.assert_allclose(other.w, direct.w, rtol=1e-7)
     np.testing.assert_allclose(other.pi, direct.pi, atol=1e-7)

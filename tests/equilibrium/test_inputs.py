@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from entrepot.core.errors import WorldError
-from entrepot.equilibrium.economy import base_gap, calibrate, economy_from_shares
+from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.economy import base_gap
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.world.world import attach
 from worlds import economy, full_world, random_world
 

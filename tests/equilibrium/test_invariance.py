@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from entrepot.equilibrium.counterfactual import counterfactual_world
-from entrepot.equilibrium.economy import Economy, economy_from_shares
+from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.outcome import base_state, certify, new_state
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve

@@ -31,7 +31,7 @@ def counterfactual_world(
     made_share = np.divide(
         state.N, state.X[:, None, :], out=np.zeros_like(state.N), where=state.X[:, None, :] > 0
     )
-    bought = e.g * state.Y[None]  # duty-paid inputs [input, using, region]
+    bought = state.g * state.Y[None]  # duty-paid inputs [input, using, region]
     flows = np.einsum("rod,rkd->ordk", made_share, bought)
     final_spending = e.alpha * state.I
     old_final = np.maximum(world.F, 0).reshape(n, s, n, c).sum(0)  # [sector, region, category]

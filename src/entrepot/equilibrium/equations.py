@@ -1,11 +1,12 @@
 """The equations of the trade equilibrium, as misses at a point.
 
-Everything in them is a matrix-vector product with a constant array: with
-a = c^-theta and K = pi kappa^-theta,
+The unknowns are wages, unit costs, market sales and incomes. Everything that
+is large is a matrix-vector product with a constant array: with effective cost
+e = c (S/c)^(-scale/theta), a = e^-theta and K = pi kappa^-theta,
 
-    P^-theta_rd = sum_o K_rod a_ro,     N_rod = K_rod a_ro X_rd P^theta_rd / ((1+t)(1+x)),
+    P^-theta_rm = sum_o K_rom a_ro,     N_rom = K_rom a_ro X_rm P^theta_rm / ((1+t)(1+x)),
 
-so a step costs no powers over (sector, origin, destination).
+so a step costs no powers over (sector, origin, market).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.economy import Economy, spending
+from entrepot.equilibrium.nests import Choices, choices, within
 from entrepot.equilibrium.problem import Flows, Problem
 
 Array = NDArray[np.float64]
@@ -26,44 +28,56 @@ TINY = 1e-250  # below this a price sum is taken again in logs
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A point of the iteration: log wages, log prices, expenditure."""
+    """A point of the iteration, all in logs of hats: wages (n,), costs (s, n), sales, incomes (n,)."""
 
-    log_w: Array
-    log_p: Array
-    X: Array
+    w: Array
+    c: Array
+    S: Array
+    I: Array  # noqa: E741
+
+    @property
+    def flat(self) -> Array:
+        """One vector of all unknowns."""
+        return np.concatenate([self.w, self.c.ravel(), self.S.ravel(), self.I])
+
+    @staticmethod
+    def of(flat: Array, s: int, n: int) -> Point:
+        """From `flat`."""
+        cells = s * n
+        return Point(
+            flat[:n],
+            flat[n : n + cells].reshape(s, n),
+            flat[n + cells : n + 2 * cells].reshape(s, n),
+            flat[n + 2 * cells :],
+        )
 
 
 def start(e: Economy) -> Point:
     """The base itself: all hats one."""
-    s, n = e.X.shape
-    return Point(np.zeros(n), np.zeros((s, n)), e.X.copy())
+    s, n = e.va.shape
+    return Point(np.zeros(n), np.zeros((s, n)), np.zeros((s, n)), np.zeros(n))
 
 
 def _into(a: Array, flows: Flows) -> Array:
-    """Sum over origins: (s, o), (s, o, d) -> (s, d)."""
+    """Sum over origins: (s, o), (s, o, m) -> (s, m)."""
     product = np.matmul(a[:, None, :].astype(flows.dtype, copy=False), flows)[:, 0, :]
     return product.astype(np.float64, copy=False)
 
 
 def _out_of(flows: Flows, q: Array) -> Array:
-    """Sum over destinations: (s, o, d), (s, d) -> (s, o)."""
+    """Sum over markets: (s, o, m), (s, m) -> (s, o)."""
     product = np.matmul(flows, q[:, :, None].astype(flows.dtype, copy=False))[:, :, 0]
     return product.astype(np.float64, copy=False)
 
 
-def loop(inputs: Flows, values: Array) -> Array:
-    """Within each economy: (n, s, s), (s, n) -> (s, n)."""
-    columns = values.T[:, :, None].astype(inputs.dtype, copy=False)
-    return np.matmul(inputs, columns)[:, :, 0].T.astype(np.float64, order="C")
-
-
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """Misses of the three blocks of equations at a point, and the new wages' size."""
+    """Misses of the four blocks of equations at a point."""
 
     balance: Array  # log of receipts over payments, (n,)
-    price: Array  # log P implied less log P, (s, n)
-    spending: Array  # X implied less X, relative, (s, n)
+    cost: Array  # log c implied less log c, (s, n)
+    sales: Array  # S implied less S, relative, (s, n)
+    income: Array  # I implied less I, relative, (n,)
     finite: bool
 
     @property
@@ -72,13 +86,8 @@ class Residual:
         if not self.finite:
             return np.inf
         return float(
-            max(np.abs(self.balance).max(), np.abs(self.price).max(), np.abs(self.spending).max())
+            max(np.abs(v).max() for v in (self.balance, self.cost, self.sales, self.income))
         )
-
-
-def unit_costs(e: Economy, log_w: Array, log_p: Array, log_a: Array) -> Array:
-    """Log c-hat (s, n): Cobb-Douglas over labour and duty-paid, tax-paid inputs."""
-    return e.va * log_w + loop(e.pays, log_p) - log_a
 
 
 def deficits(p: Problem, value_added: Array) -> Array:
@@ -109,117 +118,172 @@ def numeraire(p: Problem, log_w: Array) -> Array:
     return log_w - shift
 
 
-def residual(
-    p: Problem, log_w: Array, log_p: Array, X: Array, step: Array | None
-) -> tuple[Residual, Array]:
-    """Misses at a point; `step` maps balance misses to a wage step (n, n) or (n,).
+def effective(p: Problem, log_c: Array, log_S: Array) -> Array:
+    """Log hat of the cost that buyers see: lower where more varieties are made."""
+    if p.psi is None:
+        return log_c
+    return np.asarray(log_c - p.psi * (log_S - log_c))
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Prices and sums over origins at given effective costs; (s, m) unless said."""
+
+    log_P: Array
+    phi: Array  # sum of K a, relative to the lowest cost
+    foreign: Array
+    low: Array  # (s, 1)
+    a: Array  # (s, n)
+    weak: NDArray[np.intp]  # sectors to be taken in logs
+
+
+def markets(p: Problem, log_e: Array) -> Market:
+    """Price indices at effective costs (s, n)."""
+    theta = p.e.theta[:, None]
+    low = log_e.min(1, keepdims=True)
+    a = np.exp(-theta * (log_e - low))
+    foreign = _into(a, p.K)
+    phi = foreign + p.at_home(a) * p.home
+    with np.errstate(all="ignore"):
+        log_P = -(np.log(phi) + p.scale) / theta + low
+    weak = np.flatnonzero((p.active & ~(phi > TINY)).any(1))
+    log_P[~p.active] = 0
+    for r in weak:
+        log_P[r] = _log_price(p, int(r), log_e[r])
+    return Market(log_P, phi, foreign, low, a, weak)
+
+
+def residual(p: Problem, at: Point, step: Array | None) -> tuple[Residual, Array]:
+    """Misses at a point; `step` (n,) maps balance misses to a wage step.
 
     Returns the residual and the wage step, numeraire imposed.
     """
-    e, theta = p.e, p.e.theta[:, None]
-    log_c = e.va * log_w + loop(p.pays, log_p) - p.logA
-    low = log_c.min(1, keepdims=True)
-    a = np.exp(-theta * (log_c - low))
-    foreign = _into(a, p.K)
-    phi = foreign + a * p.home
+    e, n = p.e, len(p.e.regions)
+    log_e = effective(p, at.c, at.S)
+    market = markets(p, log_e)
+    chosen = choices(e, at.w, market.log_P)
+    value = np.exp(at.w) * p.labour
+    cost, income = np.exp(at.c), np.exp(at.I) * e.I
+    sales = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
+    Y = sales if p.stock is None else sales + p.stock.by_seller * cost
+    X = _spending(p, chosen, Y, income)
+
     with np.errstate(all="ignore"):
-        new_p = -(np.log(phi) + p.scale) / theta + low
-        q = X / phi
-    weak = np.flatnonzero((p.active & ~(phi > TINY)).any(1))
+        q = X / market.phi
     q[~p.active] = 0
-    new_p[~p.active] = 0
-    imported = q * (foreign if p.border is p.K else _into(a, p.border))
+    a = market.a
+    imported = q * (market.foreign if p.border is p.K else _into(a, p.border))
     exported = a * _out_of(p.made, q)
-    home = a * q * p.home
+    home = p.at_home(a) * q * p.home
     tax = np.zeros_like(exported)
     if p.export_tax is not None:
         tax = a * _out_of(p.export_tax, q)
-    for r in weak:  # shares beyond the range of plain numbers
-        new_p[r], imported[r], exported[r], home[r], tax[r] = _in_logs(p, int(r), log_c[r], X[r])
+    for r in market.weak:  # shares beyond the range of plain numbers
+        imported[r], exported[r], home[r], tax[r] = _in_logs(p, int(r), log_e[r], X[r])
 
-    cost = np.exp(log_c)
-    Y = exported + home
-    imports = imported.sum(0)
+    imports = e.over_users(imported).sum(0)
     exports = (exported + tax).sum(0)
     receipts, payments = exports, imports
     stock_income: Array | float = 0.0
-    sold = Y
     if p.stock is not None:
         taken = p.stock.by_buyer @ cost.ravel()
         home_taken = (p.stock.home * cost).sum(0)
         receipts = receipts - (taken - home_taken)
         payments = payments - (p.stock.by_seller * cost).sum(0) + home_taken
-        sold = Y + p.stock.by_seller * cost
         stock_income = -taken
-    value = np.exp(log_w) * p.labour
     D = deficits(p, value)
     receipts, payments = receipts + np.maximum(D, 0), payments + np.maximum(-D, 0)
     with np.errstate(all="ignore"):
         balance = np.where(
             (receipts > 0) | (payments > 0), np.log(receipts) - np.log(payments), 0.0
         )
-    wage_step = np.zeros_like(balance)
+    wage_step = np.zeros(n)
     if step is not None:
-        wage_step = step @ balance if step.ndim == 2 else step * balance
         # A change common to everybody is the numeraire's business.
-        wage_step = np.clip(wage_step, -WAGE_STEP, WAGE_STEP)
-    new_w = numeraire(p, log_w + wage_step)
-    value = np.exp(new_w) * p.labour
-    income = (
-        value
-        + (X - imported - home).sum(0)
+        wage_step = np.clip(step * balance, -WAGE_STEP, WAGE_STEP)
+    new_w = numeraire(p, at.w + wage_step)
+    product = p.product_tax if chosen.g is e.g else e.omega * chosen.g.sum(0)
+    earned = (
+        np.exp(new_w) * p.labour
+        + e.over_users(X - imported - home).sum(0)
         + tax.sum(0)
-        + (p.product_tax * sold).sum(0)
+        + (product * Y).sum(0)
         + stock_income
         + D
     )
-    spent = loop(p.uses, sold) + e.alpha * income
     with np.errstate(all="ignore"):
-        spending = np.where(p.active, spent / X - 1, 0.0)
-    price = new_p - log_p
-    finite = bool(
-        np.isfinite(balance).all() and np.isfinite(price).all() and np.isfinite(spending).all()
-    )
-    return Residual(balance, price, spending, finite), new_w - log_w
+        sold = np.where(p.sells, (exported + e.over_users(home)) / sales - 1, 0.0)
+        spent = earned / income - 1
+    miss = chosen.log_cost - p.logA - at.c
+    finite = all(bool(np.isfinite(v).all()) for v in (balance, miss, sold, spent))
+    return Residual(balance, miss, sold, spent, finite), new_w - at.w
 
 
-def _in_logs(
-    p: Problem, r: int, log_c: Array, X: Array
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Prices, imports, exports, home sales and export taxes of one sector by log-sum-exp."""
+def _spending(p: Problem, chosen: Choices, Y: Array, income: Array) -> Array:
+    if len(p.e.users) == 1 and chosen.g is p.e.g:
+        return within(p.uses, Y) + chosen.alpha * income
+    return spending(p.e, chosen.g, Y, chosen.alpha, income)
+
+
+def _shares_in_logs(p: Problem, r: int, log_e: Array) -> tuple[Array, Array]:
+    """Shares (n, m) of one sector and its log prices, by log-sum-exp."""
+    n = len(log_e)
     kernel = p.K[r].astype(np.float64)
-    np.fill_diagonal(kernel, p.home[r])
+    here = np.arange(kernel.shape[1])
+    kernel[here % n, here] = p.home[r]
     with np.errstate(all="ignore"):
-        logs = np.log(kernel) - p.e.theta[r] * log_c[:, None]
+        logs = np.log(kernel) - p.e.theta[r] * log_e[:, None]
         top = logs.max(0)
         top = np.where(np.isfinite(top), top, 0.0)
-        shares = np.exp(logs - top)
-        total = shares.sum(0)
-        log_p = np.where(total > 0, -(np.log(total) + top + p.scale[r]) / p.e.theta[r], 0.0)
-        spent = np.where(total > 0, shares / total, 0.0) * X
+        parts = np.exp(logs - top)
+        total = parts.sum(0)
+        log_P = np.where(total > 0, -(np.log(total) + top + p.scale[r]) / p.e.theta[r], 0.0)
+        return np.where(total > 0, parts / total, 0.0), log_P
 
-        def part(of: Flows) -> Array:
+
+def _log_price(p: Problem, r: int, log_e: Array) -> Array:
+    return _shares_in_logs(p, r, log_e)[1]
+
+
+def _in_logs(p: Problem, r: int, log_e: Array, X: Array) -> tuple[Array, Array, Array, Array]:
+    """Imports, exports, home sales and export taxes of one sector by log-sum-exp."""
+    n = len(log_e)
+    spent = _shares_in_logs(p, r, log_e)[0] * X
+    here = np.arange(len(X))
+
+    def part(of: Flows) -> Array:
+        with np.errstate(all="ignore"):
             return np.where(p.K[r] > 0, spent * (of[r] / p.K[r]), 0.0)
 
-        home = np.diag(spent).copy()
-        imported, exported = part(p.border), part(p.made)
-        tax = part(p.export_tax) if p.export_tax is not None else np.zeros_like(spent)
-    return log_p, imported.sum(0), exported.sum(1), home, tax.sum(1)
+    imported, exported = part(p.border), part(p.made)
+    tax = part(p.export_tax) if p.export_tax is not None else np.zeros_like(spent)
+    return imported.sum(0), exported.sum(1), spent[here % n, here], tax.sum(1)
 
 
-def shares(p: Problem, point: Point) -> Array:
-    """Expenditure shares (s, n, n) at a point."""
-    log_c = unit_costs(p.e, point.log_w, point.log_p, p.logA)
-    cost = -p.e.theta[:, None] * log_c
-    price = p.e.theta[:, None] * point.log_p + p.scale
+def shares(p: Problem, log_e: Array, log_P: Array) -> Array:
+    """Expenditure shares (s, n, m) at effective costs and prices."""
+    cost = -p.e.theta[:, None] * log_e
+    price = p.e.theta[:, None] * log_P + p.scale
     if max(np.abs(cost).max(), np.abs(price).max()) < 300:
         pi = p.K * np.exp(cost)[:, :, None]
         pi *= np.exp(price)[:, None, :]
-        home = p.home * np.exp(cost) * np.exp(price)
+        home = p.home * np.exp(p.at_home(cost)) * np.exp(price)
     else:
         # What is not finite here is refused by the caller's check.
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             pi = np.exp(np.log(p.K) + cost[:, :, None] + price[:, None, :])
-            home = np.exp(np.log(p.home) + cost + price)
-    np.einsum("rdd->rd", pi)[...] = home
+            home = np.exp(np.log(p.home) + p.at_home(cost) + price)
+    p.set_home(pi, home)
     return np.asarray(pi)
+
+
+def written_out(p: Problem, at: Point) -> tuple[Array, Array, Array]:
+    """Log prices (s, m), expenditure (s, m) and shares (s, n, m) at a point."""
+    log_e = effective(p, at.c, at.S)
+    log_P = markets(p, log_e).log_P
+    chosen = choices(p.e, at.w, log_P)
+    Y = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
+    if p.stock is not None:
+        Y = Y + p.stock.by_seller * np.exp(at.c)
+    X = _spending(p, chosen, Y, np.exp(at.I) * p.e.I)
+    return log_P, X, shares(p, log_e, log_P)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import WAGE_STEP, Point, Residual, loop, numeraire, residual
+from entrepot.equilibrium.equations import WAGE_STEP, Point, Residual, numeraire, residual
+from entrepot.equilibrium.nests import input_prices, within
 from entrepot.equilibrium.problem import Flows, Problem
 
 Array = NDArray[np.float64]
@@ -27,114 +28,178 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Preconditioner:
-    """The base's linear response, used to turn misses into steps.
+    """A point's linear response, used to turn misses into steps; all in logs.
 
     `wages` (n, n): minus the inverse of how log trade balances move with wages
-    once prices and expenditure have followed; `prices`, `spending` (n, s, s):
+    once costs, sales and incomes have followed; `costs`, `sales` (n, s, s):
     inverses of each economy's own loop through its input-output table;
-    `by_price`, `by_spending` (n, s * n): balances moved by them;
-    `prices_by_wage`, `spending_by_wage` (s * n, n): them moved by wages, in
-    logs. Single precision is enough to choose a step by.
+    `by_cost`, `by_sales` (n, s * n), `by_income` (n, n): balances moved by them;
+    `costs_by_wage`, `sales_by_wage` (s * n, n): them moved by wages. Single
+    precision is enough to choose a step by.
     """
 
     wages: Array
-    prices: Flows
-    spending: Flows
-    by_price: Flows
-    by_spending: Flows
-    prices_by_wage: Flows
-    spending_by_wage: Flows
+    costs: Flows
+    sales: Flows
+    level: Array  # sales at the point (s, n)
+    by_cost: Flows
+    by_sales: Flows
+    by_income: Flows
+    costs_by_wage: Flows
+    sales_by_wage: Flows
 
-    def step(self, miss: Residual, X: Array) -> tuple[Array, Array, Array]:
-        """Steps of log wages, log prices and log expenditure (before its bend) from misses."""
-        price = loop(self.prices, miss.price.clip(-1e3, 1e3))
-        money = loop(self.spending, miss.spending.clip(-1, 1e3) * X)
-        spending = np.divide(money, X, out=np.zeros_like(X), where=X > 0)
+    def step(self, p: Problem, miss: Residual, at: Point) -> Point:
+        """The step that answers misses at a point, numeraire imposed."""
+        shape = miss.cost.shape
+        cost = within(self.costs, miss.cost.clip(-1e3, 1e3))
+        money = within(self.sales, miss.sales.clip(-1, 1e3) * self.level)
+        sold = np.divide(money, self.level, out=np.zeros(shape), where=self.level > 0)
         balance = (
             miss.balance
-            + self.by_price @ price.ravel().astype(np.float32)
-            + self.by_spending @ spending.ravel().astype(np.float32)
+            + self.by_cost @ cost.ravel().astype(np.float32)
+            + self.by_sales @ sold.ravel().astype(np.float32)
+            + self.by_income @ miss.income.clip(-1, 1e3).astype(np.float32)
         )
         wage = np.clip(self.wages @ balance, -WAGE_STEP, WAGE_STEP)
-        return wage, price, spending
-
-    def follow(self, wage: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
-        """What a wage step does to log prices and log expenditure."""
+        wage = numeraire(p, at.w + wage) - at.w
         by = wage.astype(np.float32)
-        return (self.prices_by_wage @ by).reshape(shape), (self.spending_by_wage @ by).reshape(
-            shape
-        )
+        cost = cost + (self.costs_by_wage @ by).reshape(shape)
+        sold = sold + (self.sales_by_wage @ by).reshape(shape)
+        return Point(wage, cost, sold, miss.income + wage)
 
 
 def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
-    """Linear responses at expenditure shares `pi` (s, n, n) and expenditure `X` (s, n).
+    """Linear responses at expenditure shares `pi` (s, n, m) and expenditure `X` (s, m).
 
-    Misses of prices and expenditure are passed on through each economy's own
+    Misses of costs and sales are passed on through each economy's own
     input-output loop only (exact at home, ignored across borders); wages act
-    on every economy's costs, prices, sales and incomes, and those on trade
-    balances. Solved by eliminating prices and expenditure.
+    on every economy's costs, sales and incomes, and those on trade balances.
+    Solved by eliminating costs and sales.
     """
-    s, n = X.shape
+    s, n = e.va.shape
+    m = X.shape[1]
+    own, here = np.arange(n), np.arange(m)
     single = np.float32
-    own = np.arange(n)
-    theta = e.theta[:, None, None].astype(single)
     pi = pi.astype(single)
-    to = np.ascontiguousarray(pi.transpose(0, 2, 1))  # (s, destination, origin)
     border = pi * X[:, None, :].astype(single)
-    if e.t.any():
-        border /= (1 + e.t).astype(single)
-    sales = border / (1 + e.x).astype(single) if e.x.any() else border
-    flows = border.copy()
-    flows[:, own, own] = 0
+    taxed, subsidised = bool(e.t.any()), bool(e.x.any())
+    if taxed:
+        wide = e.wide(border)
+        wide /= (1 + e.wide(e.t)).astype(single)
+    made = border
+    if subsidised:
+        made = border.copy()
+        wide = e.wide(made)
+        wide /= (1 + e.wide(e.x)).astype(single)
+    home_sales = made[:, here % n, here].copy()  # (s, m)
+    home_pi = pi[:, here % n, here]
+    level = made.sum(2, dtype=float)
+    to = pi.transpose(0, 2, 1)
+    same = made @ to  # (s, o, o'): sales of o that meet o'
+    spent = _inverse(X).astype(single)
+    used = (e.g * level).astype(single)  # (s, s, n)
+    final = e.by_bundle(e.alpha * np.tile(e.I, len(e.final_users))).astype(single)
+    finally_sold = _by_final(e, made, final * e.by_bundle(e.final(spent)))
+    flows = border
+    flows[:, here % n, here] = 0
+    at_home = e.over_users(home_sales[:, None, :] * pi)  # (s, o', d)
+    # Without taxes, sales abroad that meet o' are all sales that do, less those at home.
+    abroad = flows @ to if taxed or subsidised else same - at_home.transpose(0, 2, 1)
+    theta = e.theta[:, None, None].astype(single)
+    into = flows.sum(1)
     per_receipt = _inverse(flows.sum((0, 2)) + np.maximum(e.D, 0)).astype(single)
-    per_payment = _inverse(flows.sum((0, 1)) + np.maximum(-e.D, 0)).astype(single)
+    payments = e.over_users(into).sum(0)
+    per_payment = _inverse(payments + np.maximum(-e.D, 0)).astype(single)
 
-    # Log balances by log cost of [sector, ., origin], and by log expenditure of [sector, ., destination].
-    elastic = theta * flows
-    by_cost = elastic @ to
-    by_cost[:, own, own] -= elastic.sum(2)
-    by_cost *= per_receipt[:, None]
-    by_cost -= (to * elastic.sum(1)[:, :, None] - elastic.transpose(0, 2, 1)) * per_payment[:, None]
-    by_spending = flows * per_receipt[:, None]
-    by_spending[:, own, own] -= flows.sum(1) * per_payment
+    # Log balances by log cost of [sector, ., origin].
+    received = theta * abroad
+    received[:, own, own] -= theta[:, :, 0] * flows.sum(2)
+    paid = theta * e.over_users(into[:, None, :] * pi - flows).transpose(0, 2, 1)
+    by_cost = received * per_receipt[:, None] - paid * per_payment[:, None]
 
-    home = pi[:, own, own].T.astype(float)
-    eye = np.eye(s)
-    prices = np.linalg.inv(eye - home[:, :, None] * e.pays).astype(single)
-    spending = np.linalg.inv(eye - e.uses * home[:, None, :]).astype(single)
-    pays, uses, va = e.pays.astype(single), e.uses.astype(single), e.va.astype(single)
+    # Log balances by log output and income, through spending; and final sales by income.
+    flows *= spent[:, None, :]
+    by_sales = _by_inputs(e, flows, used) * per_receipt[:, None, None]  # (n, s, n)
+    by_sales[own, :, own] -= (
+        (input_prices(e, into * spent) * used).sum(0) * per_payment
+    ).T
+    by_income = _by_final(e, flows, final).sum(0) * per_receipt[:, None]
+    by_income[own, own] -= (e.by_bundle(e.final(into * spent)) * final).sum((0, 1)) * per_payment
 
-    # What wages do to prices, costs, sales and expenditure.
-    dP = _each(prices, to * va[:, None, :])
-    dc = _each(pays, dP)
+    costs = _loop_inverse(e.pays * input_prices(e, home_pi).transpose(2, 1, 0))
+    sales = _loop_inverse(e.uses * input_prices(e, home_sales * spent).transpose(2, 0, 1))
+
+    # What wages do to costs and sales.
+    va = e.va.astype(single)
+    dc = _by_shares(e, pi, va)
     dc[:, own, own] += va
-    dY = theta * (sales @ (to @ dc) - sales.sum(2)[:, :, None] * dc)
-    dX = _each(uses, dY)
-    dX[:, own, own] += (e.alpha * e.V).astype(single)
-    dX = _each(spending, dX)
-    dX *= _inverse(X)[:, :, None].astype(single)
+    dc = _each(costs, dc)
+    dS = theta * (same @ dc - level[:, :, None].astype(single) * dc) + finally_sold
+    dS = _each(sales, dS) * _inverse(level).astype(single)[:, :, None]
 
-    jac = (by_cost @ dc + by_spending @ dX).sum(0).astype(float)
+    flat_cost = np.ascontiguousarray(by_cost.transpose(1, 0, 2)).reshape(n, s * n)
+    flat_sales = by_sales.reshape(n, s * n)
+    jac = (flat_cost @ dc.reshape(s * n, n) + flat_sales @ dS.reshape(s * n, n)).astype(float)
+    jac += by_income
     jac += e.V / e.V.sum()  # the numeraire: the world's value added stays
-    by_price = np.ascontiguousarray(by_cost.transpose(2, 1, 0)) @ pays  # (origin, ., sector)
     return Preconditioner(
         wages=-np.linalg.pinv(jac, rcond=1e-10),
-        prices=prices,
-        spending=spending,
-        by_price=np.ascontiguousarray(by_price.transpose(1, 2, 0)).reshape(n, s * n),
-        by_spending=np.ascontiguousarray(by_spending.transpose(1, 0, 2)).reshape(n, s * n),
-        prices_by_wage=dP.reshape(s * n, n),
-        spending_by_wage=dX.reshape(s * n, n),
+        costs=costs,
+        sales=sales,
+        level=level,
+        by_cost=flat_cost,
+        by_sales=flat_sales,
+        by_income=by_income,
+        costs_by_wage=dc.reshape(s * n, n),
+        sales_by_wage=dS.reshape(s * n, n),
     )
 
 
-def _inverse(values: Array) -> Array:
-    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
+def _inverse(values: Flows) -> Array:
+    return np.divide(1, values, out=np.zeros(values.shape), where=values > 0)
+
+
+def _loop_inverse(loop: Array) -> Flows:
+    return np.linalg.inv(np.eye(loop.shape[1]) - loop).astype(np.float32)
 
 
 def _each(inputs: Flows, values: Flows) -> Flows:
     """Within each economy, for many columns: (n, s, s), (s, n, k) -> (s, n, k)."""
     return np.ascontiguousarray((inputs @ values.transpose(1, 0, 2)).transpose(1, 0, 2))
+
+
+def _by_inputs(e: Economy, flows: Flows, used: Flows) -> Flows:
+    """Flows per unit spent (s, n, m), as inputs (s, s, n) of each user: (origin, user, region)."""
+    s, n = e.va.shape
+    if e.shared_inputs:
+        product = flows[:, :, :n].transpose(2, 1, 0) @ used.transpose(2, 0, 1)  # (d, o, k)
+        return np.ascontiguousarray(product.transpose(1, 2, 0))
+    out = np.zeros((n, s, n), np.float32)
+    for r in range(s):
+        out += flows[r].reshape(n, -1, n)[:, :s] * used[r]
+    return out
+
+
+def _by_final(e: Economy, flows: Flows, final: Flows) -> Flows:
+    """Flows (s, n, m) weighed by final bundles (s, f, n), summed over bundles: (s, n, n)."""
+    out = np.zeros((*flows.shape[:2], final.shape[2]), np.float32)
+    for f, u in enumerate(e.final_users):
+        out += e.wide(flows)[:, :, u] * final[:, None, f]
+    return out
+
+
+def _by_shares(e: Economy, pi: Flows, va: Flows) -> Flows:
+    """What a wage abroad adds to each unit cost through direct inputs: (user, region, origin)."""
+    s, n = e.va.shape
+    if e.shared_inputs:
+        direct = (pi[:, :, :n] * va[:, :, None]).transpose(2, 0, 1)  # (d, r, o)
+        product = e.pays.astype(np.float32) @ direct
+        return np.ascontiguousarray(product.transpose(1, 0, 2))
+    out = np.zeros((n, s, n), np.float32)  # (o, k, d)
+    for r in range(s):
+        weighed = pi[r].reshape(n, -1, n)[:, :s] * e.pays[:, :, r].T.astype(np.float32)
+        out += weighed * va[r][:, None, None]
+    return np.ascontiguousarray(out.transpose(1, 2, 0))
 
 
 class History:
@@ -193,14 +258,11 @@ def iterate(
     and harder to upset. `coarse` is the same problem in single precision, used
     until misses are below COARSE; the mixing history carries over.
     """
-    e = p.e
-    s, n = e.X.shape
-    active = p.active
-    plain = None if pre is not None else _plain_wage_step(e)
-    safe_x = np.where(active, begin.X, 1.0)
+    s, n = p.e.va.shape
+    plain = None if pre is not None else _plain_wage_step(p.e)
     # The numeraire is no equation: a labour shock common to all would leave it missed at `begin`.
-    log_w = numeraire(p, begin.log_w)
-    u = np.concatenate([log_w, begin.log_p.ravel(), np.log(safe_x).ravel()])
+    begin = replace(begin, w=numeraire(p, begin.w))
+    u = begin.flat
     history = History(memory, u.size)
     best, best_size, since_best = begin, np.inf, 0
     outcome = Outcome.MAX_STEPS
@@ -209,12 +271,11 @@ def iterate(
         used = step_number
         if coarse is not None and (best_size < COARSE or since_best > 5):
             coarse, best_size = None, np.inf
-        log_w, log_p = u[:n], u[n : n + s * n].reshape(s, n)
-        X = np.where(active, np.exp(u[n + s * n :].reshape(s, n)), 0.0)
-        miss, wage_step = residual(p if coarse is None else coarse, log_w, log_p, X, plain)
+        at = Point.of(u, s, n)
+        miss, wage_step = residual(p if coarse is None else coarse, at, plain)
         size = miss.size
         if size < best_size:
-            best, best_size, since_best = Point(log_w, log_p, X), size, 0
+            best, best_size, since_best = at, size, 0
         else:
             since_best += 1
         if size <= tol and coarse is None:
@@ -224,27 +285,21 @@ def iterate(
             if best_size == np.inf or since_best > 40:
                 outcome = Outcome.NOT_FINITE if best_size == np.inf else Outcome.MAX_STEPS
                 break
-            u = np.concatenate(
-                [best.log_w, best.log_p.ravel(), np.log(np.where(active, best.X, 1.0)).ravel()]
-            )
+            u = best.flat
             memory = max(2, memory // 2)
             history = History(memory, u.size)
             since_best += 10
             continue
-        price, spending = miss.price, miss.spending
+        move = Point(wage_step, miss.cost, miss.sales, miss.income)
         if pre is not None:
-            wage_step, price, spending = pre.step(miss, X)
-            wage_step = numeraire(p, log_w + wage_step) - log_w
-            more_price, more_spending = pre.follow(wage_step, (s, n))
-            price, spending = price + more_price, spending + more_spending
-        bent = np.log1p(np.clip(spending, -0.8, 4.0))
-        r = np.concatenate([wage_step, np.clip(price, -3, 3).ravel(), bent.ravel()])
-        u = history.mix(u, r)
+            move = pre.step(p, miss, at)
+        bent = (np.log1p(np.clip(v, -0.8, 4.0)) for v in (move.S, move.I))
+        u = history.mix(u, Point(move.w, np.clip(move.c, -3, 3), *bent).flat)
     return best, best_size, used, outcome
 
 
 def _plain_wage_step(e: Economy) -> Array:
-    flows = e.pi * e.X[:, None, :]
+    flows = e.over_users(e.pi * e.X[:, None, :])
     np.einsum("rdd->rd", flows)[...] = 0
     out, into = flows.sum(2), flows.sum(1)
     weigh = e.theta[:, None]

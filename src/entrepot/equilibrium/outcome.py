@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import NotConvergedError
-from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import unit_costs
+from entrepot.equilibrium.economy import Economy, spending
+from entrepot.equilibrium.nests import choices
 from entrepot.equilibrium.shock import TradeShock
 from entrepot.equilibrium.solve import Solution
 
@@ -20,10 +20,11 @@ Array = NDArray[np.float64]
 class State:
     """An equilibrium in levels, million USD relative to world value added.
 
-    `c`, `P`, `w` are hats on the base; `pi` (s, n, n) shares, `X` (s, n)
-    expenditure, `N` (s, n, n) producer value of market sales, `border`
-    (s, n, n) value at the border before duty, `Y` (s, n) output, `I`, `V`,
-    `D` (n,) income, value added and deficit; `t`, `x`, `tau` what is in force.
+    `w` (n,), `c` (s, n), `P` (s, m) are hats on the base; `pi` (s, n, m) shares,
+    `X` (s, m) expenditure, `N` (s, n, n) producer value of market sales, `border`
+    (s, n, n) value at the border before duty, `Y` (s, n) output, `I`, `V`, `D`
+    (n,) income, value added and deficit; `g` (s, s, n), `va` (s, n), `alpha` the
+    shares of `Economy` as they are now; `t`, `x`, `tau` what is in force.
     """
 
     w: Array
@@ -37,22 +38,48 @@ class State:
     I: Array  # noqa: E741 - the paper's symbol
     V: Array
     D: Array
+    g: Array
+    va: Array
+    alpha: Array
     t: Array
     x: Array
     tau: Array
     tariff_revenue: Array
+    export_revenue: Array
+
+
+def flows_at(
+    e: Economy, pi: Array, X: Array, t: Array, x: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Sales and border values (s, n, n), tariff and export revenue (n,), sector by sector."""
+    s, n = e.va.shape
+    N, border = np.empty((s, n, n)), np.empty((s, n, n))
+    tariff, export = np.zeros(n), np.zeros(n)
+    t, x = e.wide(t), e.wide(x)
+    taxed, subsidised = bool(t.any()), bool(x.any())
+    for r in range(s):
+        spent = (pi[r] * X[r]).reshape(n, -1, n)
+        at_border = spent / (1 + t[r]) if taxed else spent
+        border[r] = at_border.sum(1)
+        if taxed:
+            tariff += (spent - at_border).sum((0, 1))
+        if subsidised:
+            made = at_border / (1 + x[r])
+            export += (at_border - made).sum((1, 2))
+            N[r] = made.sum(1)
+        else:
+            N[r] = border[r]
+    return N, border, tariff, export
 
 
 def base_state(e: Economy) -> State:
     """The base year as a State, hats one."""
-    s, n = e.X.shape
-    one = np.ones((s, n))
-    N = e.N
-    border = N * (1 + e.x)
+    s, n = e.va.shape
+    N, border, tariff, export = flows_at(e, e.pi, e.X, e.t, e.x)
     return State(
         w=np.ones(n),
-        P=one,
-        c=one,
+        P=np.ones(e.X.shape),
+        c=np.ones((s, n)),
         pi=e.pi,
         X=e.X,
         N=N,
@@ -61,30 +88,30 @@ def base_state(e: Economy) -> State:
         I=e.I,
         V=e.V,
         D=e.D,
+        g=e.g,
+        va=e.va,
+        alpha=e.alpha,
         t=e.t,
         x=e.x,
         tau=np.ones((s, n, n)),
-        tariff_revenue=(e.t * border).sum((0, 1)),
+        tariff_revenue=tariff,
+        export_revenue=export,
     )
 
 
 def new_state(e: Economy, shock: TradeShock, solution: Solution) -> State:
-    """Everything that follows from the solved wages, prices and expenditure."""
-    w, P, X = solution.w, solution.P, solution.X
-    log_c = unit_costs(e, np.log(w), np.log(P), np.log(shock.A))
-    c = np.exp(log_c)
-    pi = solution.pi
-    spent = pi * X[:, None, :]
-    border = spent / (1 + shock.t) if shock.t.any() else spent
-    N = border / (1 + shock.x) if shock.x.any() else border
+    """Everything that follows from the solved wages, costs and expenditure."""
+    w, P, X, pi = solution.w, solution.P, solution.X, solution.pi
+    chosen = choices(e, np.log(w), np.log(P))
+    c = np.exp(chosen.log_cost - np.log(shock.A))
+    N, border, tariffs, exports = flows_at(e, pi, X, shock.t, shock.x)
     Y = N.sum(2) + e.inventories.sum(2) * c
     V = w * shock.L * e.V
-    tariffs = (spent - border).sum((0, 1))
     income = (
         V
         + tariffs
-        + (border - N).sum((0, 2))
-        + (e.product_tax * Y).sum(0)
+        + exports
+        + (e.omega * chosen.g.sum(0) * Y).sum(0)
         - np.einsum("rod,ro->d", e.inventories, c)
         + solution.deficits
     )
@@ -100,10 +127,14 @@ def new_state(e: Economy, shock: TradeShock, solution: Solution) -> State:
         I=income,
         V=V,
         D=solution.deficits,
+        g=chosen.g,
+        va=chosen.va,
+        alpha=chosen.alpha,
         t=shock.t,
         x=shock.x,
         tau=shock.tau,
         tariff_revenue=tariffs,
+        export_revenue=exports,
     )
 
 
@@ -118,6 +149,9 @@ def rebase(e: Economy, state: State) -> Economy:
         I=state.I,
         V=state.V,
         D=state.D,
+        g=state.g,
+        va=state.va,
+        alpha=state.alpha,
         inventories=e.inventories * state.c[:, :, None],
         base_gap=0.0,
     )
@@ -164,78 +198,94 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
 
     Source: Caliendo & Parro (2015), equations 10-14, extended as docs/explanation/model.md says.
     """
-    n = len(e.regions)
-    theta = e.theta[:, None, None]
+    s, n = e.va.shape
     checks: list[Check] = []
 
-    def note(equation: str, miss: Array, cells: bool) -> None:
+    def note(equation: str, miss: Array) -> None:
         flat = np.abs(np.where(np.isfinite(miss), miss, np.inf)).ravel()
         i = int(flat.argmax())
-        if cells:
-            r, d = divmod(i, n)
-            where = f"{e.regions[d]} {e.sectors[r]}"
+        if miss.ndim == 2:
+            here = np.zeros(miss.shape, bool)
+            here.flat[i] = True
+            where = e.cells(here)[0]
         else:
             where = e.regions[i]
         checks.append(Check(equation, float(flat[i]), where))
 
-    # Zero profits: the cost of a unit, input by input.
-    log_c = np.einsum("kd,d->kd", e.va, np.log(state.w)) - np.log(shock.A)
-    log_c += (1 + e.omega) * np.einsum("rkd,rd->kd", e.g, np.log(state.P))
-    note("zero profits", np.log(state.c) - log_c, True)
+    # Zero profits: the cost of a unit, nest by nest.
+    c, va, g, alpha = _claimed_shares(e, shock, state)
+    note("zero profits", np.log(state.c / c))
+    note("cost shares", np.maximum(np.abs(state.va - va), np.abs(state.g - g).max(0)))
+    note("final shares", (state.alpha - alpha).reshape(s, -1))
+    seen = np.log(c)
+    if e.variant.has_scale:
+        firms = state.N.sum(2) / np.where(e.sold > 0, e.sold, 1) / c
+        psi = np.broadcast_to(e.variant.scale, e.theta.shape)[:, None] / e.theta[:, None]
+        seen = seen - psi * np.log(np.where(e.sold > 0, firms, 1))
 
-    # Price indices and shares, by log-sum-exp over suppliers.
-    kappa = (1 + shock.t) * (1 + shock.x) * shock.tau / ((1 + e.t) * (1 + e.x))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(e.pi) - theta * (np.log(kappa) + log_c[:, :, None])
-    logs[shock.embargo] = -np.inf
-    top = logs.max(1, keepdims=True)
+    # Price indices and shares, by log-sum-exp over suppliers; then what is sold.
     live = e.X > 0
-    top = np.where(np.isfinite(top), top, 0.0)
-    total = np.exp(logs - top).sum(1, keepdims=True)
-    with np.errstate(divide="ignore"):
-        log_p = -(np.log(total[:, 0]) + top[:, 0]) / e.theta[:, None]
-    note("price index", np.where(live, log_p - np.log(state.P), 0.0), True)
-    implied = np.exp(logs - top) / np.where(total > 0, total, 1.0)
-    note("trade shares", np.where(live, np.abs(implied - state.pi).sum(1), 0.0), True)
+    log_P, off = np.zeros(e.X.shape), np.zeros(e.X.shape)
+    N, border = np.zeros((s, n, n)), np.zeros((s, n, n))
+    spent, t, x = np.zeros((s, n)), e.wide(shock.t), e.wide(shock.x)
+    for r in range(s):
+        kappa = (1 + t[r]) * (1 + x[r]) / ((1 + e.wide(e.t)[r]) * (1 + e.wide(e.x)[r]))
+        kappa = kappa * e.wide(shock.tau)[r]
+        shares = e.pi[r].reshape(n, -1, n)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(shares) - e.theta[r] * (np.log(kappa) + seen[r][:, None, None])
+        logs = np.where(e.wide(shock.embargo)[r], -np.inf, logs).reshape(n, -1)
+        top = logs.max(0)
+        top = np.where(np.isfinite(top), top, 0.0)
+        parts = np.exp(logs - top)
+        total = parts.sum(0)
+        with np.errstate(divide="ignore"):
+            log_P[r] = -(np.log(total) + top) / e.theta[r]
+        implied = parts / np.where(total > 0, total, 1.0)
+        off[r] = np.abs(implied - state.pi[r]).sum(0)
+        paid = (implied * state.X[r]).reshape(n, -1, n)
+        before = paid / (1 + t[r])
+        border[r], N[r] = before.sum(1), (before / (1 + x[r])).sum(1)
+        spent[r] = paid.sum((0, 1))
+    note("price index", np.where(live, log_P - np.log(state.P), 0.0))
+    note("trade shares", np.where(live, off, 0.0))
 
     # Goods markets: output sold, and spending implied by it.
-    spent = implied * state.X[:, None, :]
-    border = spent / (1 + shock.t)
-    sold = border / (1 + shock.x)
-    Y = sold.sum(2) + (e.inventories * state.c[:, :, None]).sum(2)
-    tiny = 1e-13 * np.maximum(state.X.sum(0), 1e-300)
-    demand = np.einsum("rkd,kd->rd", e.g, Y) + e.alpha * state.I
-    note("goods markets", (demand - state.X) / np.maximum(state.X, tiny), True)
-    note("output", (Y - state.Y) / np.maximum(np.abs(state.Y), 1e-13 * Y.sum(0)), True)
+    Y = N.sum(2) + (e.inventories * state.c[:, :, None]).sum(2)
+    size = e.over_users(state.X)
+    tiny = 1e-13 * np.maximum(size.sum(0), 1e-300)
+    demand = spending(e, g, Y, alpha, state.I)
+    per_market = np.maximum(state.X, np.tile(tiny, len(e.users)))
+    note("goods markets", (demand - state.X) / per_market)
+    note("output", (Y - state.Y) / np.maximum(np.abs(state.Y), 1e-13 * Y.sum(0)))
     # Fixed sales out of stock can exceed what is sold at all: no equilibrium then.
-    short = np.minimum(Y, 0) / np.maximum(sold.sum(2), tiny)
-    note("output above zero (stocks drawn exceed sales)", short, True)
+    short = np.minimum(Y, 0) / np.maximum(N.sum(2), tiny)
+    note("output above zero (stocks drawn exceed sales)", short)
 
     # Factor markets and budgets.
     V = state.w * shock.L * e.V
-    note("factor markets", (e.va * Y).sum(0) / V - 1, False)
+    note("factor markets", (va * Y).sum(0) / V - 1)
     income = (
         V
-        + (spent - border).sum((0, 1))
-        + (border - sold).sum((0, 2))
-        + (e.omega * e.g.sum(0) * Y).sum(0)
+        + (spent - border.sum(1)).sum(0)
+        + (border - N).sum((0, 2))
+        + (e.omega * g.sum(0) * Y).sum(0)
         - np.einsum("rod,ro->d", e.inventories, state.c)
         + state.D
     )
-    note("budgets", income / state.I - 1, False)
-    note(SPENT_UP, np.where(state.I > 0, 0.0, np.inf), False)
+    note("budgets", income / state.I - 1)
+    note(SPENT_UP, np.where(state.I > 0, 0.0, np.inf))
 
     # Trade balances, each relative to that economy's own trade (deficit included).
-    flows = border + e.inventories * state.c[:, :, None]
-    abroad = flows.copy()
+    abroad = border + e.inventories * state.c[:, :, None]
     np.einsum("rdd->rd", abroad)[...] = 0
     exports, imports = abroad.sum((0, 2)), abroad.sum((0, 1))
     gross = np.abs(abroad).sum((0, 2)) + np.abs(abroad).sum((0, 1)) + np.abs(state.D)
     gap = imports - exports - state.D
-    note("trade balance", np.divide(gap, gross, out=np.abs(gap), where=gross > 0), False)
+    note("trade balance", np.divide(gap, gross, out=np.abs(gap), where=gross > 0))
 
     world = e.V.sum()
-    walras = (state.I.sum() - demand.sum() + (e.g.sum(0) * Y).sum()) / world
+    walras = (state.I.sum() - demand.sum() + (g.sum(0) * Y).sum()) / world
     checks.append(Check("Walras' law", float(abs(walras)), "world"))
     checks.append(Check("deficits sum to zero", float(abs(state.D.sum()) / world), "world"))
     checks.append(Check("numeraire", float(abs(V.sum() / world - 1)), "world"))
@@ -244,6 +294,38 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     ) and bool((state.w > 0).all())
     checks.append(Check("finite and positive", 0.0 if finite else np.inf, "world"))
     return Certificate(tuple(checks), tolerance)
+
+
+def _claimed_shares(
+    e: Economy, shock: TradeShock, state: State
+) -> tuple[Array, Array, Array, Array]:
+    """Unit costs, value-added, input and final shares that wages and prices imply, in levels."""
+    s, n = e.va.shape
+    v = e.variant
+    by_group = state.P.reshape(s, -1, n)
+    met = by_group[:, [0] * s] if e.shared_inputs else by_group[:, :s]  # [input, using, region]
+    paid = (1 + e.omega) * e.g
+    bundle = paid.sum(0)
+    within = paid / np.where(bundle != 0, bundle, 1)
+
+    def combine(shares: Array, prices: Array, sigma: float) -> Array:
+        if sigma == 1:
+            return np.exp((shares * np.log(prices)).sum(0))
+        power = (shares * prices ** (1 - sigma)).sum(0)
+        return np.where(shares.sum(0) > 0, power, 1.0) ** (1 / (1 - sigma))
+
+    inputs = combine(within, met, v.inputs)
+    wage = np.broadcast_to(state.w, (s, n))
+    cost = combine(np.stack([e.va, bundle]), np.stack([wage, inputs]), v.value_added)
+    va = e.va * (wage / cost) ** (1 - v.value_added)
+    g = e.g * (met / inputs) ** (1 - v.inputs) * (inputs / cost) ** (1 - v.value_added)
+    final = by_group[:, list(e.final_users)]
+    whole = e.alpha.reshape(s, -1, n)
+    budget = whole.sum(0)
+    share = whole / np.where(budget > 0, budget, 1)
+    index = combine(share, final, v.demand)
+    alpha = whole * (final / index) ** (1 - v.demand)
+    return cost / shock.A, va, g, alpha.reshape(s, -1)
 
 
 def require_certified(certificate: Certificate) -> None:

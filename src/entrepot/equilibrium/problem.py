@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from entrepot.core.errors import InfeasibleError
 from entrepot.core.labels import some
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.shock import TradeShock
+from entrepot.equilibrium.shock import TradeShock, same_width
 
 Array = NDArray[np.float64]
 Flows = NDArray[np.floating[Any]]  # double precision, or single in the first steps
@@ -43,19 +43,30 @@ class Problem:
     deficit: Array
     closure: Closure
     K: Flows  # between economies; zero at home
-    home: Array  # K at home, (s, n)
-    pays: Flows  # `Economy.pays` and `Economy.uses`
-    uses: Flows
-    scale: Array  # log of what K was divided by, (s, n)
+    home: Array  # K at home, (s, m)
+    uses: Flows  # `Economy.uses`
+    scale: Array  # log of what K was divided by, (s, m)
     border: Flows  # K / (1 + t'), K itself when no tariff is left
     made: Flows  # K / ((1 + t') (1 + x')), `border` itself when no export tax is left
     export_tax: Flows | None  # x' * made, None when there is none
     logA: Array
     labour: Array  # L-hat times V
-    active: NDArray[np.bool_]
+    active: NDArray[np.bool_]  # markets that spend anything, (s, m)
+    sells: NDArray[np.bool_]  # producers that sell anything, (s, n)
+    sales: Array  # their base market sales, (s, n)
+    psi: Array | None  # elasticity of effective cost to scale, (s, 1), None without scale effects
     blocs: NDArray[np.int64]
     product_tax: Array
     stock: Stock | None
+
+    def at_home(self, values: Array) -> Array:
+        """Producers' values (s, n) as each home market meets them (s, m)."""
+        return values if len(self.e.users) == 1 else np.tile(values, len(self.e.users))
+
+    def set_home(self, flows: Array, values: Array) -> None:
+        """Write values (s, m) where origin and destination are one."""
+        here = np.arange(flows.shape[2])
+        flows[:, here % flows.shape[1], here] = values
 
 
 def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> Problem:
@@ -64,67 +75,102 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     Raises InfeasibleError naming the buyers left without any supplier and the
     economies whose deficits or surpluses no trade could carry.
     """
-    s, n = e.X.shape
+    n, m = len(e.regions), e.X.shape[1]
     active = e.X > 0
-    K = e.pi.copy()
-    scale = np.zeros((s, n))
-    change = shock.tau != 1
-    for new, old in ((shock.t, e.t), (shock.x, e.x)):
-        if new is not old:
-            change |= new != old
-    moved = np.flatnonzero(change)
-    if moved.size:
-        log_k = -e.theta[moved // (n * n)] * np.log(shock.kappa(e, moved))
-        if np.abs(log_k).max() > 200:
-            whole = np.zeros(e.pi.size)
-            whole[moved] = log_k
-            top = np.where(e.pi > 0, whole.reshape(e.pi.shape), -np.inf).max(1)
-            scale = np.where(np.isfinite(top), top, 0.0)
-            K *= np.exp(np.minimum(whole.reshape(e.pi.shape) - scale[:, None, :], 700.0))
-        else:
-            K.ravel()[moved] *= np.exp(log_k)
-    if shock.embargo.any():
-        K[shock.embargo] = 0
+    K, scale = _kernel(e, shock)
     _require_suppliers(e, K, active, shock)
     # Home and foreign sales are kept apart: the trade of a nearly closed economy must not be
     # the small difference of two large numbers.
-    home = np.einsum("rdd->rd", K).copy()
-    np.einsum("rdd->rd", K)[...] = 0
-    trade = K.sum(0) > 0
+    here = np.arange(m)
+    home = K[:, here % n, here]
+    K[:, here % n, here] = 0
+    open_ = K.any(0)
+    trade = open_.reshape(n, -1, n).any(1) if m > n else open_
     blocs = _blocs(trade)
     _require_financeable(e, trade, deficit)
     _require_settled(e, blocs, deficit)
-    border = _divided(K, shock.t)
-    made = _divided(border, shock.x)
-    stock = Stock.of(e.inventories) if e.draws_stock else None
+    border = _divided(e, K, shock.t)
+    made = _divided(e, border, shock.x)
+    sells = K.any(2) | e.over_users(home > 0).astype(bool)
+    v = e.variant
+    psi = np.broadcast_to(v.scale, e.theta.shape) / e.theta if v.has_scale else None
+    export_tax = None
+    if shock.x.any():
+        export_tax = made.copy()
+        wide = e.wide(export_tax)
+        wide *= e.wide(shock.x)
     return Problem(
         e=e,
         deficit=deficit,
         closure=closure,
         K=K,
         home=home,
-        pays=e.pays,
         uses=e.uses,
         scale=scale,
         border=border,
         made=made,
-        export_tax=shock.x * made if shock.x.any() else None,
+        export_tax=export_tax,
         logA=np.log(shock.A),
         labour=shock.L * e.V,
         active=active,
+        sells=sells,
+        sales=e.sold,
+        psi=None if psi is None else psi[:, None],
         blocs=blocs,
         product_tax=e.product_tax,
-        stock=stock,
+        stock=Stock.of(e.inventories) if e.draws_stock else None,
     )
 
 
-def _divided(flows: Array, rate: Array) -> Array:
+def _kernel(e: Economy, shock: TradeShock) -> tuple[Array, Array]:
+    """`pi kappa^-theta` (s, n, m), divided by the exponential of the second, (s, m)."""
+    K = e.pi.copy()
+    scale = np.zeros(e.X.shape)
+    tau, t1, t0, x1, x0 = same_width(shock.tau, shock.t, e.t, shock.x, e.x)
+    change = tau != 1
+    for new, old in ((t1, t0), (x1, x0)):
+        if new is not old:
+            change |= new != old
+    moved = np.nonzero(change)
+    if moved[0].size:
+        log_k = -e.theta[moved[0]] * np.log(shock.kappa(e, moved))
+        if np.abs(log_k).max() > 200:
+            few = np.zeros(change.shape)
+            few[moved] = log_k
+            whole = np.broadcast_to(e.wide(few), e.wide(K).shape).reshape(K.shape)
+            top = np.where(e.pi > 0, whole, -np.inf).max(1)
+            scale = np.where(np.isfinite(top), top, 0.0)
+            K *= np.exp(np.minimum(whole - scale[:, None, :], 700.0))
+        else:
+            _times(e, K, change.shape, moved, np.exp(log_k))
+    if shock.embargo.any():
+        wide = e.wide(K)
+        wide *= ~e.wide(shock.embargo)
+    return K, scale
+
+
+def _times(
+    e: Economy, flows: Array, shape: tuple[int, ...], at: tuple[NDArray[np.intp], ...], by: Array
+) -> None:
+    """Multiply flows (s, n, m), in place, by numbers at places of a (s, n, n or m) array."""
+    if shape == flows.shape:
+        flows[at] *= by
+    elif at[0].size * 8 < np.prod(shape):
+        e.wide(flows)[at[0], at[1], :, at[2]] *= by[:, None]
+    else:
+        whole = np.ones(shape)
+        whole[at] = by
+        wide = e.wide(flows)
+        wide *= e.wide(whole)
+
+
+def _divided(e: Economy, flows: Array, rate: Array) -> Array:
     """Flows over one plus a rate; the same array where there is no rate at all."""
-    taxed = np.flatnonzero(rate != 0)  # on floats themselves it is ten times slower
-    if not taxed.size:
+    taxed = np.nonzero(rate != 0)  # on floats themselves it is ten times slower
+    if not taxed[0].size:
         return flows
     out = flows.copy()
-    out.ravel()[taxed] /= 1 + rate.ravel()[taxed]
+    _times(e, out, rate.shape, taxed, 1 / (1 + rate[taxed]))
     return out
 
 
@@ -157,7 +203,7 @@ def _require_financeable(e: Economy, trade: NDArray[np.bool_], deficit: Array) -
     """Net payments must be possible: a region group that cannot export needs a deficit."""
     reach = _reach(trade)
     groups = np.argmax(reach & reach.T, axis=1)
-    size = e.X.sum(0)
+    size = e.over_users(e.X).sum(0)
     found, members = np.unique(groups, return_counts=True)
     for group in found[np.argsort(members, kind="stable")]:  # the smallest is named
         inside = groups == group
@@ -182,7 +228,7 @@ def _require_financeable(e: Economy, trade: NDArray[np.bool_], deficit: Array) -
 
 def _require_settled(e: Economy, blocs: NDArray[np.int64], deficit: Array) -> None:
     """What crosses no border must balance: deficits, and stock sold, within each trading bloc."""
-    size = e.X.sum(0)
+    size = e.over_users(e.X).sum(0)
     for bloc in np.unique(blocs):
         inside = blocs == bloc
         if inside.all():
@@ -216,5 +262,4 @@ def lowered(p: Problem) -> Problem:
     border = K if p.border is p.K else p.border.astype(np.float32)
     made = border if p.made is p.border else p.made.astype(np.float32)
     tax = None if p.export_tax is None else p.export_tax.astype(np.float32)
-    pays, uses = p.pays.astype(np.float32), p.uses.astype(np.float32)
-    return replace(p, K=K, border=border, made=made, export_tax=tax, pays=pays, uses=uses)
+    return replace(p, K=K, border=border, made=made, export_tax=tax)

@@ -19,7 +19,8 @@ class TradeShock:
 
     `t`, `x` (s, n, n): new tariffs and export taxes, ad-valorem fractions
     above -1; `tau` (s, n, n) iceberg hat, positive; `embargo` (s, n, n) flows
-    forbidden; `A` (s, n) productivity hat; `L` (n,) labour endowment hat.
+    forbidden; `A` (s, n) productivity hat; `L` (n,) labour endowment hat. The
+    first four may be (s, n, m), by market, where users differ (`Economy`).
     """
 
     t: Array
@@ -31,11 +32,13 @@ class TradeShock:
 
     def __post_init__(self) -> None:
         s, n = self.A.shape
-        shapes = dict.fromkeys(("t", "x", "tau", "embargo"), (s, n, n)) | {"L": (n,)}
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
+        if self.L.shape != (n,):
+            raise ScenarioError(f"the shock's L has shape {self.L.shape}; {(n,)} was expected.")
+        for name in ("t", "x", "tau", "embargo"):
+            shape = getattr(self, name).shape
+            if len(shape) != 3 or shape[:2] != (s, n) or shape[2] % n:
                 raise ScenarioError(
-                    f"the shock's {name} has shape {getattr(self, name).shape}; {shape} was expected."
+                    f"the shock's {name} has shape {shape}; {(s, n, n)} was expected."
                 )
         for name in ("t", "x", "tau", "A", "L"):
             if not np.isfinite(getattr(self, name)).all():
@@ -44,7 +47,7 @@ class TradeShock:
             raise ScenarioError(
                 "a tariff or export tax of -100 % or less leaves no positive price."
             )
-        if np.einsum("rdd->rd", self.t).any() or np.einsum("rdd->rd", self.x).any():
+        if any(np.einsum("rdud->rud", a.reshape(s, n, -1, n)).any() for a in (self.t, self.x)):
             raise ScenarioError(
                 "tariffs and export taxes fall on sales between two economies only."
             )
@@ -53,19 +56,33 @@ class TradeShock:
                 "trade-cost, productivity and labour changes must leave them positive."
             )
 
-    def kappa(self, economy: Economy, at: NDArray[np.intp] | None = None) -> Array:
+    def kappa(self, economy: Economy, at: tuple[NDArray[np.intp], ...] | None = None) -> Array:
         """Hat of the delivered price at given unit cost: duties times iceberg.
 
-        (s, n, n), or the values at flat positions `at`.
+        (s, n, n), or (s, n, m) where one of them differs by user, or the values
+        at positions `at` of that.
         """
         arrays = (self.t, economy.t, self.x, economy.x, self.tau)
-        t1, t0, x1, x0, tau = (a if at is None else a.ravel()[at] for a in arrays)
+        arrays = same_width(*arrays)
+        t1, t0, x1, x0, tau = arrays if at is None else (a[at] for a in arrays)
         return (1 + t1) / (1 + t0) * ((1 + x1) / (1 + x0)) * tau
+
+
+def same_width(*arrays: Array) -> tuple[Array, ...]:
+    """Arrays (s, n, n) or (s, n, m), the narrow ones repeated over users if any is wide."""
+    width = max(a.shape[2] for a in arrays)
+    s, n = arrays[0].shape[:2]
+    return tuple(
+        a
+        if a.shape[2] == width
+        else np.broadcast_to(a.reshape(s, n, -1, n), (s, n, width // n, n)).reshape(s, n, width)
+        for a in arrays
+    )
 
 
 def no_shock(economy: Economy) -> TradeShock:
     """The shock that changes nothing."""
-    s, n = economy.X.shape
+    s, n = economy.va.shape
     return TradeShock(
         t=economy.t,
         x=economy.x,

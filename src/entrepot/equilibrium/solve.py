@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import NotConvergedError
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point, deficits, residual, shares, start
+from entrepot.equilibrium.equations import Point, deficits, residual, start, written_out
 from entrepot.equilibrium.iterate import Outcome, Preconditioner, iterate, precondition
 from entrepot.equilibrium.problem import Closure, Problem, lowered, prepare
 from entrepot.equilibrium.shock import TradeShock, fraction
@@ -23,17 +23,20 @@ COARSE_FROM = 50_000  # flows from which on the first steps are taken in single 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Hats of wages (n,) and prices (s, n), new expenditure X (s, n) and shares pi (s, n, n).
+    """Hats of wages (n,) and costs (s, n), and what follows from them in the solver's own terms.
 
+    `P` (s, m) price hats, `X` (s, m) expenditure, `pi` (s, n, m) shares, `point` all unknowns.
     `residual` is the largest miss of any equation (trade balances relative to
     each economy's own trade, prices and expenditures relative to themselves).
     """
 
     w: Array
+    c: Array
     P: Array
     X: Array
     pi: Array
     deficits: Array
+    point: Point
     outcome: Outcome
     residual: float
     steps: int
@@ -82,7 +85,7 @@ def solve(
         best, size, used, outcome = iterate(p, origin, NEAR, max_steps, None, memory=6)
         total += used
         if outcome is Outcome.CONVERGED:
-            near = _response(e, shares(p, best), best.X)
+            near = _response(e, *_where(p, best))
             best, size, used, outcome = iterate(p, best, tol, FIRST, near)
             total += used
     if outcome is not Outcome.CONVERGED:
@@ -100,13 +103,16 @@ def solve(
             "smaller, use `closure: zero` where an economy is held to a trade surplus it could no "
             "longer earn, or look for an economy or sector that the shock cuts off."
         )
-    w = np.exp(best.log_w)
+    w = np.exp(best.w)
+    log_P, X, pi = written_out(p, best)
     return Solution(
         w=w,
-        P=np.exp(best.log_p),
-        X=best.X,
-        pi=shares(p, best),
+        c=np.exp(best.c),
+        P=np.exp(log_P),
+        X=X,
+        pi=pi,
         deficits=deficits(p, w * p.labour),
+        point=best,
         outcome=outcome,
         residual=size,
         steps=total,
@@ -127,7 +133,7 @@ def _continue(
             if share == 1.0
             else prepare(e, fraction(e, shock, share), whole.deficit, whole.closure)
         )
-        pre = _response(e, shares(p, point), point.X)
+        pre = _response(e, *_where(p, point))
         here, size, used, outcome = iterate(p, point, tol, max_steps, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
@@ -138,6 +144,12 @@ def _continue(
         else:
             stride /= 2
     return point, size, total, outcome if done == 1 else Outcome.MAX_STEPS
+
+
+def _where(p: Problem, at: Point) -> tuple[Array, Array]:
+    """Shares and expenditure at a point."""
+    _, X, pi = written_out(p, at)
+    return pi, X
 
 
 def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
@@ -151,12 +163,18 @@ def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
 
 @np.errstate(all="ignore")
 def _worst(p: Problem, point: Point) -> str:
-    miss, _ = residual(p, point.log_w, point.log_p, point.X, None)
-    blocks = {"price": miss.price, "expenditure": miss.spending}
-    name = max(blocks, key=lambda k: float(np.abs(np.nan_to_num(blocks[k])).max()))
-    worst = np.abs(np.nan_to_num(blocks[name]))
-    balance = np.abs(np.nan_to_num(miss.balance))
-    if balance.max() >= worst.max():
-        return f"the trade balance of {p.e.regions[int(balance.argmax())]}"
-    r, d = np.unravel_index(int(worst.argmax()), worst.shape)
-    return f"the {name} of {p.e.sectors[int(r)]} in {p.e.regions[int(d)]}"
+    miss, _ = residual(p, point, None)
+    e = p.e
+    places = {
+        "the trade balance of": (miss.balance, e.regions),
+        "the income of": (miss.income, e.regions),
+        "the unit cost of": (miss.cost, e.cells(np.ones(e.va.shape, bool))),
+        "the sales of": (miss.sales, e.cells(np.ones(e.va.shape, bool))),
+    }
+
+    def worst(name: str) -> float:
+        return float(np.abs(np.nan_to_num(places[name][0])).max())
+
+    name = max(places, key=worst)
+    values, cells = places[name]
+    return f"{name} {cells[int(np.abs(np.nan_to_num(values)).argmax())]}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.nests import input_prices, real_price
 from entrepot.equilibrium.outcome import State
 from entrepot.equilibrium.shock import TradeShock
 
@@ -32,7 +33,7 @@ class Welfare:
 
 def welfare(e: Economy, base: State, new: State) -> Welfare:
     """Real income and its parts, new over base."""
-    price = np.exp((e.alpha * np.log(new.P / base.P)).sum(0))
+    price = np.exp(real_price(e, np.log(new.P / base.P)))
     own = (new.I - new.D) / (base.I - base.D)
     return Welfare(
         real_income=new.I / base.I / price,
@@ -91,7 +92,7 @@ def welfare_split(e: Economy, shock: TradeShock, base: State, new: State) -> dic
     }
     if e.omega.any():
         bought = e.g * base.Y[None]
-        grown = (new.Y / np.where(base.Y > 0, base.Y, 1))[None] - (new.P / base.P)[:, None, :]
+        grown = (new.Y / np.where(base.Y > 0, base.Y, 1))[None] - input_prices(e, new.P / base.P)
         split["product_tax"] = (e.omega[None] * bought * grown).sum((0, 1)) / I
     exact = welfare(e, base, new).real_income - 1
     split["higher_order"] = exact - sum(split.values())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entrepot.equilibrium.economy import calibrate
+from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.welfare import welfare
 from entrepot.results.run import solve_closure
