@@ -42,6 +42,7 @@ class Preconditioner:
     costs: Flows
     sales: Flows
     level: Array  # sales at the point (s, n)
+    substitution: Flows  # sales moved by costs, (s, n, n)
     by_cost: Flows
     by_sales: Flows
     by_income: Flows
@@ -52,7 +53,8 @@ class Preconditioner:
         """The step that answers misses at a point, numeraire imposed."""
         shape = miss.cost.shape
         cost = within(self.costs, miss.cost.clip(-1e3, 1e3))
-        money = within(self.sales, miss.sales.clip(-1, 1e3) * self.level)
+        money = miss.sales.clip(-1, 1e3) * self.level
+        money = within(self.sales, money + np.matmul(self.substitution, cost[:, :, None])[:, :, 0])
         sold = np.divide(money, self.level, out=np.zeros(shape), where=self.level > 0)
         balance = (
             miss.balance
@@ -134,7 +136,9 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     dc = _by_shares(e, pi, va)
     dc[:, own, own] += va
     dc = _each(costs, dc)
-    dS = theta * (same @ dc - level[:, :, None].astype(single) * dc) + finally_sold
+    substitution = theta * same
+    substitution[:, own, own] -= theta[:, :, 0] * level.astype(single)
+    dS = substitution @ dc + finally_sold
     dS = _each(sales, dS) * _inverse(level).astype(single)[:, :, None]
 
     flat_cost = np.ascontiguousarray(by_cost.transpose(1, 0, 2)).reshape(n, s * n)
@@ -147,6 +151,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
         costs=costs,
         sales=sales,
         level=level,
+        substitution=substitution,
         by_cost=flat_cost,
         by_sales=flat_sales,
         by_income=by_income,
