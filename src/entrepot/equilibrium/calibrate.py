@@ -122,14 +122,20 @@ def calibrate(
         V, T = V + T, np.zeros_like(T)
 
     live = Y > 0
-    if (V[live] < -1e-12 * Y[live]).any():
-        cells = _cells(world, (V < 0) & live)
+    bought = paid.sum(0)
+    short = live & (V < -1e-12 * Y)
+    if (bad := short & ((-V > _tolerance(world)) | (bought <= 0))).any():
         raise WorldError(
-            f"value added is negative in {some(cells)}: a Cobb-Douglas cost share cannot be; "
+            f"value added is negative in {some(_cells(world, bad))}: a cost share cannot be; "
             "aggregate these sectors, repair the table, or count product taxes as value added "
             "(assumptions: taxes: in_value_added)."
         )
-    bought = paid.sum(0)
+    if short.any():
+        notes.append(
+            f"{-V[short].sum():,.1f} million USD by which value added falls short of zero in "
+            f"{some(_cells(world, short))}, within the table's tolerance, are a subsidy on inputs"
+        )
+        T, V = np.where(short, T + V, T), np.where(short, 0.0, V)
     if ((bought <= 0) & (np.abs(T) > 1e-9 * np.maximum(Y, 1e-9))).any():
         cells = _cells(world, (bought <= 0) & (np.abs(T) > 0))
         raise WorldError(
@@ -220,8 +226,7 @@ def _treat_inventories(
     notes = [f"{text} are held at base quantities and financed as a transfer"]
     sold, taken = sales.sum(2), -drawn.sum(2)
     over = taken - sold
-    tolerance = (world.atol + world.rtol * np.abs(world.x)).reshape(len(world.regions), -1).T
-    if (bad := over > np.maximum(tolerance, 1e-9 * sold)).any():
+    if (bad := over > np.maximum(_tolerance(world), 1e-9 * sold)).any():
         raise WorldError(
             f"more is drawn from stock than sold in {some(_cells(world, bad))}: output would be "
             "negative; repair the table."
@@ -249,6 +254,11 @@ def _net(parts: Array, world: World, sourcing: Sourcing) -> None:
             f"amount to {world.regions[d]}; use assumptions: inventories: fixed_real."
         )
     final *= ratio(np.maximum(left, 0), whole, 0.0)[:, :, None]
+
+
+def _tolerance(world: World) -> Array:
+    """What the table's identities may miss by (s, n), million USD."""
+    return (world.atol + world.rtol * np.abs(world.x)).reshape(len(world.regions), -1).T
 
 
 def _cells(world: World, mask: NDArray[np.bool_]) -> list[str]:

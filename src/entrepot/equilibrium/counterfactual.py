@@ -20,39 +20,50 @@ def counterfactual_world(
 ) -> World:
     """A balanced World holding the new flows, million USD relative to world value added.
 
-    Every buyer of a sector in a region has the same sourcing mix (trade shares
-    by sector), so even without a shock cells follow that mix while every row
-    and column total stays. Sales out of stock stand in a category of their own.
-    Duties and export taxes appear as net product taxes of whoever pays them;
-    the tariffs in force are attached.
+    Every user has the sourcing mix of its group. By user, the world without a
+    shock is the table itself, cell by cell; by sector, cells follow the common
+    mix while every row and column total stays, and sales out of stock stand in
+    a category of their own. Duties and export taxes appear as net product taxes
+    of whoever pays them; the tariffs in force are attached.
     """
     n, s = len(world.regions), len(world.sectors)
-    c = len(world.final_categories)
-    made_share = np.divide(
-        state.N, state.X[:, None, :], out=np.zeros_like(state.N), where=state.X[:, None, :] > 0
-    )
+    categories = world.final_categories
+    c = len(categories)
+    made = e.wide(state.pi).copy()  # producer's part of spending (s, n, u, n)
+    for rate in (state.t, state.x):
+        if rate.any():
+            made /= 1 + e.wide(rate)
     bought = state.g * state.Y[None]  # duty-paid inputs [input, using, region]
-    flows = np.einsum("rod,rkd->ordk", made_share, bought)
-    final_spending = e.alpha * state.I
-    old_final = np.maximum(world.F, 0).reshape(n, s, n, c).sum(0)  # [sector, region, category]
-    total = old_final.sum(2, keepdims=True)
-    mix = np.divide(old_final, total, out=np.zeros_like(old_final), where=total > 0)
-    mix[(total[..., 0] <= 0)] = np.eye(c)[0]
-    final = np.einsum("rod,rd,rdc->ordc", made_share, final_spending, mix)
-    duties = (bought * (1 - made_share.sum(1))[:, None, :]).sum(0)
+    final_spending = e.by_bundle(state.alpha) * state.I  # (s, f, n)
+    mix = _mix(world, e)
+    flows = np.empty((n, s, n, s))
+    final = np.zeros((n, s, n, c))
+    duties, final_duties = np.zeros((s, n)), np.zeros((n, c))
+    users = [0] * s if e.shared_inputs else list(range(s))
+    for r in range(s):
+        flows[:, r] = (made[r][:, users] * bought[r]).transpose(0, 2, 1)
+        duties += bought[r] * (1 - made[r].sum(0)[users])
+        for f, u in enumerate(e.final_users):
+            spent = final_spending[r, f, :, None] * mix[r, f]  # (n, c)
+            final[:, r] += made[r][:, u, :, None] * spent
+            final_duties += (1 - made[r][:, u].sum(0))[:, None] * spent
     product_tax = e.omega * bought.sum(0)
     T_inputs = (duties + product_tax).T
-    final_duties = np.einsum("rd,rdc->dc", final_spending * (1 - made_share.sum(1)), mix)
     T_final = final_duties + _final_taxes(world, e, mix) * (state.I / e.I)[:, None]
-    categories = world.final_categories
-    if e.inventories.any():  # a cell cannot hold both purchases and sales out of stock
-        if STOCKS not in categories:
-            categories = (*categories, STOCKS)
-            final = np.concatenate([final, np.zeros((n, s, n, 1))], axis=3)
-            T_final = np.concatenate([T_final, np.zeros((n, 1))], axis=1)
+    if e.inventories.any():
         drawn = e.inventories * state.c[:, :, None]
-        final[..., categories.index(STOCKS)] += drawn.transpose(1, 0, 2)
-    V = (e.va * state.Y).T
+        if not e.shared_inputs:  # a cell either buys or draws
+            kept = np.minimum(world.F, 0).reshape(n, s, n, c)
+            whole = kept.sum(3).transpose(1, 0, 2)
+            share = np.divide(drawn, whole, out=np.zeros_like(drawn), where=whole < 0)
+            final += kept * share.transpose(1, 0, 2)[..., None]
+        else:  # a cell cannot hold both purchases and sales out of stock
+            if STOCKS not in categories:
+                categories = (*categories, STOCKS)
+                final = np.concatenate([final, np.zeros((n, s, n, 1))], axis=3)
+                T_final = np.concatenate([T_final, np.zeros((n, 1))], axis=1)
+            final[..., categories.index(STOCKS)] += drawn.transpose(1, 0, 2)
+    V = (state.va * state.Y).T
     old_v = world.V.reshape(-1, n, s)
     whole = old_v.sum(0)
     parts = np.divide(old_v, whole, out=np.zeros_like(old_v), where=whole > 0)
@@ -85,12 +96,26 @@ def counterfactual_world(
     )
 
 
+def _mix(world: World, e: Economy) -> np.ndarray:
+    """How each final bundle is spread over the world's categories (s, f, n, c)."""
+    n, s, c = len(world.regions), len(world.sectors), len(world.final_categories)
+    if not e.shared_inputs:  # a bundle is a category
+        return np.broadcast_to(np.eye(c)[:, None, :], (s, c, n, c))
+    old = np.maximum(world.F, 0).reshape(n, s, n, c).sum(0)  # [sector, region, category]
+    total = old.sum(2, keepdims=True)
+    mix = np.divide(old, total, out=np.zeros_like(old), where=total > 0)
+    mix[(total[..., 0] <= 0)] = np.eye(c)[0]
+    return mix[:, None]
+
+
 def _final_taxes(world: World, e: Economy, mix: np.ndarray) -> np.ndarray:
     """Base product taxes on final use apart from duties, which the model recomputes."""
     if world.taxes != "separate" or not world.T_final.any():
         return np.zeros_like(world.T_final)
-    share = np.divide(e.N, e.X[:, None, :], out=np.zeros_like(e.N), where=e.X[:, None, :] > 0).sum(
-        1
-    )
-    duties = e.alpha * e.I * (1 - np.where(e.X > 0, share, 1.0))
-    return np.asarray(world.T_final - np.einsum("rd,rdc->dc", duties, mix))
+    made = e.wide(e.pi)
+    for rate in (e.t, e.x):
+        if rate.any():
+            made = made / (1 + e.wide(rate))
+    kept = made[:, :, list(e.final_users)].sum(1)  # (s, f, n)
+    paid = e.by_bundle(e.alpha) * e.I * (1 - np.where(e.by_bundle(e.final(e.X)) > 0, kept, 1.0))
+    return np.asarray(world.T_final - np.einsum("rfd,rfdc->dc", paid, mix))

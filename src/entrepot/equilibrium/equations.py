@@ -58,13 +58,13 @@ def start(e: Economy) -> Point:
     return Point(np.zeros(n), np.zeros((s, n)), np.zeros((s, n)), np.zeros(n))
 
 
-def _into(a: Array, flows: Flows) -> Array:
+def into(a: Array, flows: Flows) -> Array:
     """Sum over origins: (s, o), (s, o, m) -> (s, m)."""
     product = np.matmul(a[:, None, :].astype(flows.dtype, copy=False), flows)[:, 0, :]
     return product.astype(np.float64, copy=False)
 
 
-def _out_of(flows: Flows, q: Array) -> Array:
+def out_of(flows: Flows, q: Array) -> Array:
     """Sum over markets: (s, o, m), (s, m) -> (s, o)."""
     product = np.matmul(flows, q[:, :, None].astype(flows.dtype, copy=False))[:, :, 0]
     return product.astype(np.float64, copy=False)
@@ -120,9 +120,9 @@ def numeraire(p: Problem, log_w: Array) -> Array:
 
 def effective(p: Problem, log_c: Array, log_S: Array) -> Array:
     """Log hat of the cost that buyers see: lower where more varieties are made."""
-    if p.psi is None:
+    if not p.e.variant.has_scale and not p.e.variant.selects:
         return log_c
-    return np.asarray(log_c - p.psi * (log_S - log_c))
+    return np.asarray((1 + p.psi + p.chi) * log_c - p.psi * log_S)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,7 @@ def markets(p: Problem, log_e: Array) -> Market:
     theta = p.e.theta[:, None]
     low = log_e.min(1, keepdims=True)
     a = np.exp(-theta * (log_e - low))
-    foreign = _into(a, p.K)
+    foreign = into(a, p.K)
     phi = foreign + p.at_home(a) * p.home
     with np.errstate(all="ignore"):
         log_P = -(np.log(phi) + p.scale) / theta + low
@@ -161,23 +161,22 @@ def residual(p: Problem, at: Point, step: Array | None) -> tuple[Residual, Array
     e, n = p.e, len(p.e.regions)
     log_e = effective(p, at.c, at.S)
     market = markets(p, log_e)
-    chosen = choices(e, at.w, market.log_P)
     value = np.exp(at.w) * p.labour
     cost, income = np.exp(at.c), np.exp(at.I) * e.I
     sales = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
     Y = sales if p.stock is None else sales + p.stock.by_seller * cost
-    X = _spending(p, chosen, Y, income)
+    chosen, X = _chosen(p, at.w, market.log_P, Y, income)
 
     with np.errstate(all="ignore"):
         q = X / market.phi
     q[~p.active] = 0
     a = market.a
-    imported = q * (market.foreign if p.border is p.K else _into(a, p.border))
-    exported = a * _out_of(p.made, q)
+    imported = q * (market.foreign if p.border is p.K else into(a, p.border))
+    exported = a * out_of(p.made, q)
     home = p.at_home(a) * q * p.home
     tax = np.zeros_like(exported)
     if p.export_tax is not None:
-        tax = a * _out_of(p.export_tax, q)
+        tax = a * out_of(p.export_tax, q)
     for r in market.weak:  # shares beyond the range of plain numbers
         imported[r], exported[r], home[r], tax[r] = _in_logs(p, int(r), log_e[r], X[r])
 
@@ -223,6 +222,22 @@ def _spending(p: Problem, chosen: Choices, Y: Array, income: Array) -> Array:
     if len(p.e.users) == 1 and chosen.g is p.e.g:
         return within(p.uses, Y) + chosen.alpha * income
     return spending(p.e, chosen.g, Y, chosen.alpha, income)
+
+
+def _chosen(
+    p: Problem, log_w: Array, log_P: Array, Y: Array, income: Array
+) -> tuple[Choices, Array]:
+    """Choices at prices and the expenditure they make; where firms select, prices fall with it."""
+    if not p.e.variant.selects:
+        chosen = choices(p.e, log_w, log_P)
+        return chosen, _spending(p, chosen, Y, income)
+    X = within(p.uses, Y) + p.e.alpha * income  # shares are constant there
+    return choices(p.e, log_w, log_P - p.chi * market_size(p.e, X)), X
+
+
+def market_size(e: Economy, X: Array) -> Array:
+    """Log hat of expenditure by market (s, m)."""
+    return np.log(np.divide(X, e.X, out=np.ones_like(X), where=e.X > 0))
 
 
 def _shares_in_logs(p: Problem, r: int, log_e: Array) -> tuple[Array, Array]:
@@ -280,10 +295,12 @@ def shares(p: Problem, log_e: Array, log_P: Array) -> Array:
 def written_out(p: Problem, at: Point) -> tuple[Array, Array, Array]:
     """Log prices (s, m), expenditure (s, m) and shares (s, n, m) at a point."""
     log_e = effective(p, at.c, at.S)
-    log_P = markets(p, log_e).log_P
-    chosen = choices(p.e, at.w, log_P)
+    log_phi = markets(p, log_e).log_P
     Y = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
     if p.stock is not None:
         Y = Y + p.stock.by_seller * np.exp(at.c)
-    X = _spending(p, chosen, Y, np.exp(at.I) * p.e.I)
-    return log_P, X, shares(p, log_e, log_P)
+    X = _chosen(p, at.w, log_phi, Y, np.exp(at.I) * p.e.I)[1]
+    log_P = log_phi
+    if p.e.variant.selects:
+        log_P = log_phi - p.chi * market_size(p.e, X)
+    return log_P, X, shares(p, log_e, log_phi)

@@ -217,11 +217,17 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     note("zero profits", np.log(state.c / c))
     note("cost shares", np.maximum(np.abs(state.va - va), np.abs(state.g - g).max(0)))
     note("final shares", (state.alpha - alpha).reshape(s, -1))
+    psi, chi = (
+        np.broadcast_to(part, s)[:, None] / e.theta[:, None]
+        for part in (e.variant.scale, e.variant.selection)
+    )
     seen = np.log(c)
     if e.variant.has_scale:
         firms = state.N.sum(2) / np.where(e.sold > 0, e.sold, 1) / c
-        psi = np.broadcast_to(e.variant.scale, e.theta.shape)[:, None] / e.theta[:, None]
         seen = seen - psi * np.log(np.where(e.sold > 0, firms, 1))
+    # Where firms select, duties count once more and larger markets have more varieties.
+    seen = seen + chi * np.log(c)
+    size = np.where(e.X > 0, state.X, 1) / np.where(e.X > 0, e.X, 1)
 
     # Price indices and shares, by log-sum-exp over suppliers; then what is sold.
     live = e.X > 0
@@ -230,7 +236,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     spent, t, x = np.zeros((s, n)), e.wide(shock.t), e.wide(shock.x)
     for r in range(s):
         kappa = (1 + t[r]) * (1 + x[r]) / ((1 + e.wide(e.t)[r]) * (1 + e.wide(e.x)[r]))
-        kappa = kappa * e.wide(shock.tau)[r]
+        kappa = kappa ** (1 + chi[r]) * e.wide(shock.tau)[r]
         shares = e.pi[r].reshape(n, -1, n)
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.log(shares) - e.theta[r] * (np.log(kappa) + seen[r][:, None, None])
@@ -240,7 +246,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
         parts = np.exp(logs - top)
         total = parts.sum(0)
         with np.errstate(divide="ignore"):
-            log_P[r] = -(np.log(total) + top) / e.theta[r]
+            log_P[r] = -(np.log(total) + top) / e.theta[r] - chi[r] * np.log(size[r])
         implied = parts / np.where(total > 0, total, 1.0)
         off[r] = np.abs(implied - state.pi[r]).sum(0)
         paid = (implied * state.X[r]).reshape(n, -1, n)

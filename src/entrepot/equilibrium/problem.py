@@ -54,7 +54,8 @@ class Problem:
     active: NDArray[np.bool_]  # markets that spend anything, (s, m)
     sells: NDArray[np.bool_]  # producers that sell anything, (s, n)
     sales: Array  # their base market sales, (s, n)
-    psi: Array | None  # elasticity of effective cost to scale, (s, 1), None without scale effects
+    psi: Array  # elasticities of effective cost to scale and to selection, (s, 1)
+    chi: Array
     blocs: NDArray[np.int64]
     product_tax: Array
     stock: Stock | None
@@ -86,14 +87,13 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     K[:, here % n, here] = 0
     open_ = K.any(0)
     trade = open_.reshape(n, -1, n).any(1) if m > n else open_
-    blocs = _blocs(trade)
+    blocs = trading_blocs(trade)
     _require_financeable(e, trade, deficit)
     _require_settled(e, blocs, deficit)
     border = _divided(e, K, shock.t)
     made = _divided(e, border, shock.x)
     sells = K.any(2) | e.over_users(home > 0).astype(bool)
-    v = e.variant
-    psi = np.broadcast_to(v.scale, e.theta.shape) / e.theta if v.has_scale else None
+    psi, chi = e.variant.by_cost(e.theta)
     export_tax = None
     if shock.x.any():
         export_tax = made.copy()
@@ -115,7 +115,8 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
         active=active,
         sells=sells,
         sales=e.sold,
-        psi=None if psi is None else psi[:, None],
+        psi=psi,
+        chi=chi,
         blocs=blocs,
         product_tax=e.product_tax,
         stock=Stock.of(e.inventories) if e.draws_stock else None,
@@ -194,7 +195,7 @@ def _reach(trade: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return reach
 
 
-def _blocs(trade: NDArray[np.bool_]) -> NDArray[np.int64]:
+def trading_blocs(trade: NDArray[np.bool_]) -> NDArray[np.int64]:
     """A number per region: regions that can trade, directly or through others, share it."""
     return np.argmax(_reach(trade | trade.T), axis=1).astype(np.int64)
 

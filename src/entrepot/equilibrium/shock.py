@@ -59,13 +59,18 @@ class TradeShock:
     def kappa(self, economy: Economy, at: tuple[NDArray[np.intp], ...] | None = None) -> Array:
         """Hat of the delivered price at given unit cost: duties times iceberg.
 
+        Where firms select into markets, duties count with the power 1 + selection / theta.
         (s, n, n), or (s, n, m) where one of them differs by user, or the values
         at positions `at` of that.
         """
         arrays = (self.t, economy.t, self.x, economy.x, self.tau)
         arrays = same_width(*arrays)
         t1, t0, x1, x0, tau = arrays if at is None else (a[at] for a in arrays)
-        return (1 + t1) / (1 + t0) * ((1 + x1) / (1 + x0)) * tau
+        duties = (1 + t1) / (1 + t0) * ((1 + x1) / (1 + x0))
+        if economy.variant.selects:
+            power = 1 + economy.variant.by_cost(economy.theta)[1]
+            duties = duties ** (power[:, :, None] if at is None else power[at[0], 0])
+        return duties * tau
 
 
 def same_width(*arrays: Array) -> tuple[Array, ...]:
