@@ -162,15 +162,22 @@ def with_variant(e: Economy, variant: Variant) -> Economy:
 
 def spending(e: Economy, g: Array, Y: Array, alpha: Array, income: Array) -> Array:
     """Expenditure by market (s, m): inputs of output `Y` at values `g`, and final use of income."""
-    s, n = Y.shape
-    final = alpha.reshape(s, -1, n) * income
-    if e.shared_inputs and len(e.users) == 1:
-        return np.einsum("rkd,kd->rd", g, Y) + final[:, 0]
+    inputs = np.einsum("rkd,kd->rd", g, Y) if e.shared_inputs else g * Y
+    return on_markets(e, inputs, e.by_bundle(alpha) * income)
+
+
+def on_markets(e: Economy, inputs: Array, final: Array) -> Array:
+    """Inputs (s, s, n), or (s, n) summed over users, and final bundles (s, f, n) by market (s, m)."""
+    if e.shared_inputs and inputs.ndim == 3:
+        inputs = inputs.sum(1)
+    if len(e.users) == 1:
+        return inputs + final[:, 0]
+    s, n = e.va.shape
     out = np.zeros((s, len(e.users), n))
     if e.shared_inputs:
-        out[:, 0] = np.einsum("rkd,kd->rd", g, Y)
+        out[:, 0] = inputs
     else:
-        out[:, :s] = g * Y
+        out[:, :s] = inputs
     for f, u in enumerate(e.final_users):
         out[:, u] += final[:, f]
     return out.reshape(s, -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Preconditioner:
     wages: Array
     costs: Flows
     sales: Flows
-    level: Array  # sales at the point (s, n)
+    level: Flows  # sales at the point (s, n)
     substitution: Flows  # sales moved by costs, (s, n, n)
     by_cost: Flows
     by_sales: Flows
@@ -68,6 +69,42 @@ class Preconditioner:
         cost = cost + (self.costs_by_wage @ by).reshape(shape)
         sold = sold + (self.sales_by_wage @ by).reshape(shape)
         return Point(wage, cost, sold, miss.income + wage)
+
+
+    def answer(self, misses: Array) -> Array:
+        """The unclipped step for misses, both laid out as `Point.flat`: about minus the inverse."""
+        s, n = self.level.shape
+        miss = Point.of(misses.astype(np.float32), s, n)
+        cost = self._by_region(self.costs, miss.c)
+        money = miss.S * self.level + np.matmul(self.substitution, cost[:, :, None])[:, :, 0]
+        sold = self._by_region(self.sales, money) * self._per_level
+        balance = miss.w + self.by_cost @ cost.ravel() + self.by_sales @ sold.ravel()
+        wage = self.wages.astype(np.float32) @ (balance + self.by_income @ miss.I)
+        cost = cost + (self.costs_by_wage @ wage).reshape(s, n)
+        sold = sold + (self.sales_by_wage @ wage).reshape(s, n)
+        return Point(wage, cost, sold, miss.I + wage).flat.astype(float)
+
+    def answer_transposed(self, weights: Array) -> Array:
+        """The transpose of `answer`."""
+        s, n = self.level.shape
+        at = Point.of(weights.astype(np.float32), s, n)
+        wage = at.w + at.I + at.c.ravel() @ self.costs_by_wage + at.S.ravel() @ self.sales_by_wage
+        balance = self.wages.astype(np.float32).T @ wage
+        cost = at.c + (balance @ self.by_cost).reshape(s, n)
+        sold = at.S + (balance @ self.by_sales).reshape(s, n)
+        money = self._by_region(self.sales.transpose(0, 2, 1), sold * self._per_level)
+        cost = cost + np.matmul(money[:, None, :], self.substitution)[:, 0]
+        cost = self._by_region(self.costs.transpose(0, 2, 1), cost)
+        income = at.I + balance @ self.by_income
+        return Point(balance, cost, money * self.level, income).flat.astype(float)
+
+    @cached_property
+    def _per_level(self) -> Flows:
+        return _inverse(self.level).astype(np.float32)
+
+    @staticmethod
+    def _by_region(matrix: Flows, values: Flows) -> Flows:
+        return np.ascontiguousarray(np.matmul(matrix, values.T[:, :, None])[:, :, 0].T)
 
 
 def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
@@ -150,7 +187,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
         wages=-np.linalg.pinv(jac, rcond=1e-10),
         costs=costs,
         sales=sales,
-        level=level,
+        level=level.astype(single),
         substitution=substitution,
         by_cost=flat_cost,
         by_sales=flat_sales,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy, spending
+from entrepot.equilibrium.economy import Economy, on_markets
 from entrepot.equilibrium.equations import Point, into, out_of
-from entrepot.equilibrium.nests import input_prices
+from entrepot.equilibrium.nests import inner, input_prices, within
 from entrepot.equilibrium.outcome import State
 from entrepot.equilibrium.problem import Closure, trading_blocs
 from entrepot.equilibrium.shock import TradeShock, same_width
@@ -85,6 +85,13 @@ class Tangent:
     stock: Array  # f c (s, n, n)
     receipts: Array  # (n,)
     payments: Array
+    within: Array  # shares of inputs in their bundle (s, s, n)
+    bundle: Array  # the bundle's share of cost (s, n)
+    among: Array  # shares of sectors in final bundles (s, f, n)
+    pays: Array  # cost shares of inputs [region, using sector, input]
+    uses: Array  # input values per unit of output [region, input, using sector]
+    delivered: Array  # the part of spending that arrives at the border, (s, m)
+    at_home: Array  # and the part that is sold at home
 
 
 def tangent(
@@ -106,6 +113,10 @@ def tangent(
     receipts = market.sum((0, 2)) - fixed.sum((0, 1)) + np.maximum(at.D, 0)
     payments = market.sum((0, 1)) - fixed.sum((0, 2)) + np.maximum(-at.D, 0)
     psi, chi = e.variant.by_cost(e.theta)
+    paid = (1 + e.omega) * at.g
+    bundle = paid.sum(0)
+    within = paid * _inverse(bundle)
+    final = e.by_bundle(at.alpha)
     trade = at.pi.any(0).reshape(n, -1, n).any(1)
     return Tangent(
         e=e,
@@ -123,6 +134,13 @@ def tangent(
         stock=stock,
         receipts=receipts,
         payments=payments,
+        within=within,
+        bundle=bundle,
+        among=final * _inverse(final.sum(0)),
+        pays=np.ascontiguousarray(paid.transpose(2, 1, 0)),
+        uses=np.ascontiguousarray(at.g.transpose(2, 0, 1)),
+        delivered=border.sum(1),
+        at_home=_home(e, border),
     )
 
 
@@ -136,18 +154,16 @@ def _home(e: Economy, flows: Array) -> Array:
     return flows[:, here % flows.shape[1], here]
 
 
-def _shares(tan: Tangent) -> tuple[Array, Array, Array]:
-    """Input shares within the bundle (s, s, n), its cost share (s, n), final shares in bundles."""
-    e, at = tan.e, tan.at
-    paid = (1 + e.omega) * at.g
-    bundle = paid.sum(0)
-    final = e.by_bundle(at.alpha)
-    return paid * _inverse(bundle), bundle, final * _inverse(final.sum(0))
-
-
 def _on_users(e: Economy, values: Array) -> Array:
     """Destinations' values (n,) on their markets (m,)."""
     return np.tile(values, len(e.users))
+
+
+def _back(e: Economy, tan: Tangent, cost: Array) -> Array:
+    """Weights on costs (s, n) carried to inputs' prices, (s, n) where inputs are shared."""
+    if e.shared_inputs:
+        return within(tan.pays.transpose(0, 2, 1), cost)
+    return tan.within * (tan.bundle * cost)
 
 
 def push(
@@ -179,22 +195,25 @@ def push(
     dP[e.X <= 0] = 0
     dY = tan.S * v.S + tan.stock.sum(2) * v.c
     if e.variant.selects:  # shares between sectors are constant there
-        dX = spending(e, at.g, dY, at.alpha, at.I * v.I)
+        dX = on_markets(e, within(tan.uses, dY), e.by_bundle(at.alpha) * at.I * v.I)
         dP = dP - tan.chi * dX * _inverse(at.X)
 
-    within, bundle, among = _shares(tan)
     k = e.variant
-    p = input_prices(e, dP)
-    dM = (within * p).sum(0)
-    cost = at.va * v.w + bundle * dM
-    dg = (1 - k.inputs) * (p - dM) + (1 - k.value_added) * (dM - cost)
-    pf = e.by_bundle(e.final(dP))
-    dF = (among * pf).sum(0)
-    dalpha = (1 - k.demand) * (pf - dF)
-
-    inputs = at.g * dY + at.g * at.Y * dg
-    final = e.by_bundle(at.alpha) * at.I * (v.I + dalpha)
-    dX = spending(e, inputs, np.ones((s, n)), final.reshape(s, -1), np.ones(n))
+    p, pf = input_prices(e, dP), e.by_bundle(e.final(dP))
+    dF = (tan.among * pf).sum(0)
+    if k.is_cobb_douglas:
+        cost = at.va * v.w + inner(tan.pays, p)
+        inputs = at.g * dY if flows or not e.shared_inputs else None
+        final = e.by_bundle(at.alpha) * at.I * v.I
+        product = ((e.omega * at.g.sum(0)) * dY).sum(0)
+    else:
+        dM = (tan.within * p).sum(0)
+        cost = at.va * v.w + tan.bundle * dM
+        dg = (1 - k.inputs) * (p - dM) + (1 - k.value_added) * (dM - cost)
+        inputs = at.g * dY + at.g * at.Y * dg
+        final = e.by_bundle(at.alpha) * at.I * (v.I + (1 - k.demand) * (pf - dF))
+        product = (e.omega * inputs.sum(0)).sum(0)
+    dX = on_markets(e, within(tan.uses, dY) if inputs is None else inputs, final)
 
     # In each flow dln N = z - theta (seen + kappa) - t - x, and dln B the same without x.
     z = (1 + theta * tan.chi) * dX * _inverse(at.X) + theta * dP
@@ -221,12 +240,11 @@ def push(
         at_border = sold
         if tan.taxed:
             at_border = out_of(tan.border, at.X * z) - theta * seen * out_of(tan.border, at.X)
-        arrived = at.X * (tan.border.sum(1) * z - theta * into(seen, tan.border))
-        d_home = at.X * _home(e, tan.border) * (z - theta * np.tile(seen, users))
+        arrived = at.X * (tan.delivered * z - theta * into(seen, tan.border))
+        d_home = at.X * tan.at_home * (z - theta * np.tile(seen, users))
     home_d = e.over_users(d_home).sum(0)
     tariff = e.over_users(dX - arrived).sum(0)
     export = (at_border - sold).sum(0)
-    product = (e.omega * inputs.sum(0)).sum(0)
     moved_stock = tan.stock * v.c[:, :, None]
     dD = _transfers(tan, dV, z0(n) if given.D is None else given.D)
     income = at.V * dV + tariff + export + product - moved_stock.sum((0, 1)) + dD
@@ -286,7 +304,7 @@ def pull(
     w, income = of(m.w, n), of(m.I, n)
     c, seen, Y = of(m.c, s, n), of(m.seen, s, n), of(m.Y, s, n)
     P, X = of(m.P, s, at.X.shape[1]), of(m.X, s, at.X.shape[1])
-    inputs, D = of(m.inputs, s, s, n), of(m.D, n)
+    D = of(m.D, n)
     revenue = of(m.revenue, n)
     tariff = of(m.tariff_revenue, n) + revenue
 
@@ -311,14 +329,14 @@ def pull(
     home = received + paid
     S = -row.S
     per_market = _on_users(e, arrived)
-    at_home = at.X * _home(e, tan.border) * _on_users(e, home)
+    at_home = at.X * tan.at_home * _on_users(e, home)
     if tan.taxed:
         z = at.X * (into(made_by, tan.made) + into(np.tile(shipped, (s, 1)), tan.border))
         by_origin = made_by * tan.S + shipped * out_of(tan.border, at.X)
     else:
         z = at.X * into(made_by + shipped, tan.made)
         by_origin = (made_by + shipped) * tan.S
-    z = z + at.X * tan.border.sum(1) * per_market - at_home
+    z = z + at.X * tan.delivered * per_market - at_home
     by_origin = by_origin + out_of(tan.border, at.X * per_market) - e.over_users(at_home)
     if m.sales is not None or m.border is not None:
         for part, share in ((m.sales, tan.made), (m.border, tan.border)):
@@ -331,27 +349,28 @@ def pull(
     P = P + theta * z
 
     # Spending, shares and costs.
-    within, bundle, among = _shares(tan)
     k = e.variant
+    price = np.zeros(n) if m.P_final is None else e.budget * m.P_final
     if k.selects:
-        on_final = np.zeros_like(among) if m.P_final is None else among * e.budget * m.P_final
-        X = X - tan.chi * _inverse(at.X) * (
-            P + spending(e, within * bundle * row.c, np.ones((s, n)), on_final.reshape(s, -1), np.ones(n))
-        )
-    inputs = inputs + input_prices(e, X) + e.omega * product
-    Y = Y + (at.g * inputs).sum(0)
-    g = at.g * at.Y * inputs
+        early = P + on_markets(e, _back(e, tan, row.c), tan.among * price)
+        X = X - tan.chi * _inverse(at.X) * early
     final = e.by_bundle(at.alpha) * at.I * e.by_bundle(e.final(X))
     income = income + final.sum((0, 1))
-    F = -(1 - k.demand) * final.sum(0)
-    if m.P_final is not None:
-        F = F + e.budget * m.P_final
-    on_final = (1 - k.demand) * final + among * F
-    cost = row.c - (1 - k.value_added) * g.sum(0)
-    M = (k.inputs - k.value_added) * g.sum(0) + bundle * cost
-    w = w + (at.va * cost).sum(0)
-    on_inputs = (1 - k.inputs) * g + within * M
-    P = P + spending(e, on_inputs, np.ones((s, n)), on_final.reshape(s, -1), np.ones(n))
+    if k.is_cobb_douglas and m.inputs is None and e.shared_inputs:
+        Y = Y + within(tan.uses.transpose(0, 2, 1), input_prices(e, X)[:, 0])
+        Y = Y + e.omega * at.g.sum(0) * product
+        w = w + (at.va * row.c).sum(0)
+        on_inputs, on_final = _back(e, tan, row.c), tan.among * price
+    else:
+        inputs = of(m.inputs, s, s, n) + input_prices(e, X) + e.omega * product
+        Y = Y + (at.g * inputs).sum(0)
+        g = at.g * at.Y * inputs
+        cost = row.c - (1 - k.value_added) * g.sum(0)
+        M = (k.inputs - k.value_added) * g.sum(0) + tan.bundle * cost
+        w = w + (at.va * cost).sum(0)
+        on_inputs = (1 - k.inputs) * g + tan.within * M
+        on_final = (1 - k.demand) * final + tan.among * (price - (1 - k.demand) * final.sum(0))
+    P = P + on_markets(e, on_inputs, on_final)
     P[e.X <= 0] = 0
     c = c - row.c
     S = S + tan.S * Y
