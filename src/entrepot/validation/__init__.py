@@ -10,7 +10,14 @@ from typing import Any
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import did_you_mean
-from entrepot.validation import caliendo_parro_2015, us_china_2022
+from entrepot.validation import (
+    caliendo_parro_2015,
+    closed_forms,
+    lashkaripour_2021,
+    us_china_2018,
+    us_china_2022,
+    yotov_2016,
+)
 from entrepot.validation.cells import Cell
 
 
@@ -56,6 +63,53 @@ VALIDATIONS = {
             "Caliendo & Parro (2015), Review of Economic Studies 82(1), Tables 2, 5 and 7",
             "caliendo_parro_2015",
             caliendo_parro_2015.compute,
+        ),
+        Validation(
+            "yotov-et-al-2016",
+            "One-sector gravity in general equilibrium: borders and NAFTA, 69 economies",
+            "Yotov, Piermartini, Monteiro & Larch (2016), An Advanced Guide to Trade Policy Analysis "
+            "(UN and WTO), chapter 2, applications 1 and 2, exercises 1 and 2; spreadsheets of the "
+            "published programs",
+            "gravity_agtpa",
+            yotov_2016.compute,
+        ),
+        Validation(
+            "lashkaripour-2021",
+            "A global tariff war by its formula, 44 economies x 16 sectors, applied tariffs of 2014",
+            "Lashkaripour (2021), Journal of International Economics 131, equation 14; figures of an "
+            "independent solver on the same data",
+            "applied_tariffs_2022",
+            lashkaripour_2021.compute,
+        ),
+        Validation(
+            "applied-tariffs-2022",
+            "No tariffs, and no trade, from applied tariffs: 44 x 16 (2014) and 81 x 28 (2022)",
+            "Closed formula of Arkolakis, Costinot & Rodríguez-Clare (2012), American Economic Review "
+            "102(1), with sectors and tariff revenue",
+            "applied_tariffs_2022",
+            closed_forms.applied_tariffs_2022,
+        ),
+        Validation(
+            "arkolakis-costinot-rodriguez-clare-2012",
+            "Gains from trade by home shares, in small made-up worlds",
+            "Closed formulas of Arkolakis, Costinot & Rodríguez-Clare (2012), American Economic Review "
+            "102(1), and Costinot & Rodríguez-Clare (2014), Handbook of International Economics 4",
+            None,
+            closed_forms.arkolakis_costinot_rodriguez_clare_2012,
+        ),
+        Validation(
+            "gros-1987",
+            "The best tariff of an economy of 50, 10, 1 and 0.1 % of the world",
+            "Closed formula of Gros (1987), Journal of International Economics 23(3-4)",
+            None,
+            closed_forms.gros_1987,
+        ),
+        Validation(
+            "us-china-2018",
+            "The tariffs of 2018 between USA and CHN, 7 economies x 44 sectors, by variant of the model",
+            "Figures of independent solvers; nothing is published for these data",
+            "cp_7x44_2017_us_china",
+            us_china_2018.compute,
         ),
         Validation(
             "us-china-2022",

@@ -1,0 +1,95 @@
+"""What the documentation says of each validation beyond "every cell holds"."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from entrepot.equilibrium.shock import no_shock
+from entrepot.validation import us_china_2018
+from entrepot.validation.yotov_2016 import applications, as_printed, cleared, full, per_cent
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "equilibrium"))
+from slow import Base, slow_solve
+
+DATA = os.environ.get("ENTREPOT_VALIDATION_DATA")
+pytestmark = [
+    pytest.mark.validation,
+    pytest.mark.skipif(DATA is None, reason="ENTREPOT_VALIDATION_DATA is not set"),
+]
+# docs/validation.md: largest difference of the Guide's loop from the cleared equilibrium, points.
+APART = {
+    "all borders removed": (0.473, 0.828, 0.582),
+    "CAN-USA border removed, average": (0.406, 0.286, 0.033),
+    "CAN-USA border removed, own": (0.348, 0.253, 0.029),
+    "CAN-USA border removed, CAN's exports": (0.438, 0.383, 0.108),
+    "NAFTA, as any agreement": (0.113, 0.079, 0.037),
+    "NAFTA, its own effect": (0.201, 0.145, 0.062),
+}
+
+
+@pytest.fixture(scope="module")
+def guide():
+    return applications(Path(DATA) / "gravity_agtpa")[0]
+
+
+@pytest.mark.parametrize("name", APART)
+def test_the_guide_is_this_far_from_cleared_markets(name, guide):
+    theirs = np.stack(per_cent(guide[name], full(guide[name])))
+    ours = np.stack(per_cent(guide[name], cleared(guide[name])))
+    assert np.abs(theirs - ours).max(1)[1:] == pytest.approx(APART[name], abs=6e-4)
+
+
+@pytest.mark.parametrize("name", APART)
+def test_our_solver_returns_the_guides_own_answer(name, guide):
+    """With the endowments and transfers its loop implies: to rounding, not to printed digits."""
+    theirs = np.stack(per_cent(guide[name], full(guide[name])))
+    np.testing.assert_allclose(np.stack(as_printed(guide[name])[1:]), theirs, atol=1e-8)
+
+
+@pytest.fixture(scope="module")
+def year_2017():
+    return us_china_2018.read(Path(DATA) / "cp_7x44_2017_us_china")
+
+
+def slowly(economy, after, **changed):
+    """Real income, per cent: the balanced base and the shock, each solved from the raw shares."""
+    fields = {
+        "theta": economy.theta, "pi": economy.pi, "t": economy.t, "x": economy.x,
+        "cost": economy.g, "use": economy.g, "omega": economy.omega, "va": economy.va,
+        "alpha": economy.alpha, "V": economy.V, "D": economy.D, "stock": economy.inventories,
+        "I": economy.I, "used": economy.X > 0,
+    }  # fmt: skip
+    base = Base(**fields | changed)
+    still = no_shock(economy)
+    before = slow_solve(base, still, "none")["real_income"]
+    return 100 * (slow_solve(base, replace(still, t=after), "none")["real_income"] / before - 1)
+
+
+def test_a_solver_written_apart_agrees_on_2018(year_2017):
+    economy, after = year_2017
+    none = np.zeros_like(economy.g)
+    bare = {
+        "cost": none, "use": none, "va": np.ones_like(economy.va),
+        "alpha": economy.X / economy.X.sum(0), "V": economy.Y.sum(0), "I": economy.X.sum(0),
+    }  # fmt: skip
+    for variant, changed in (("competitive", {}), ("without inputs", bare)):
+        solve, reference = us_china_2018.VARIANTS[variant]
+        ours = solve(economy, after)
+        np.testing.assert_allclose(ours, slowly(economy, after, **changed), atol=1e-8)
+        np.testing.assert_allclose(ours, reference, atol=0.51e-5)
+
+
+def test_the_tariffs_of_2018_are_read_right(year_2017):
+    economy, after = year_2017
+    rise = after - economy.t
+    usa, china = economy.regions.index("USA"), economy.regions.index("CHN")
+    assert rise[:22, china, usa].min() > 0
+    assert rise[:22, usa, china].min() > 0
+    rise[:22, china, usa] = rise[:22, usa, china] = 0
+    assert not rise.any()
+    assert (us_china_2018.implied_final(economy) < 0).sum() == 20
+    assert economy.base_gap == pytest.approx(0.040, abs=5e-4)
