@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.iterate import precondition
 from entrepot.equilibrium.outcome import State, base_state, certify, new_state, require_certified
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import Welfare, welfare

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.outcome import base_state
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import no_shock
 from entrepot.results.run import balanced, solve_closure
 from worlds import (

@@ -7,8 +7,8 @@ import pytest
 
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.outcome import base_state, certify, new_state
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import trade_shift, welfare, welfare_split

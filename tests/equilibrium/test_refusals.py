@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from entrepot.core.errors import InfeasibleError, NotConvergedError, ScenarioError
-from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.outcome import base_state, certify, new_state, require_certified
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import welfare

@@ -124,7 +124,7 @@ def calibrate(
     live = Y > 0
     bought = paid.sum(0)
     short = live & (V < -1e-12 * Y)
-    if (bad := short & ((-V > _tolerance(world)) | (bought <= 0))).any():
+    if (bad := short & ((_tolerance(world) < -V) | (bought <= 0))).any():
         raise WorldError(
             f"value added is negative in {some(_cells(world, bad))}: a cost share cannot be; "
             "aggregate these sectors, repair the table, or count product taxes as value added "

@@ -218,6 +218,6 @@ def as_elasticities(theta: Array, s: int) -> Array:
 
 
 def ratio(a: Array, b: Array, empty: float) -> Array:
-    """a / b where b > 0, `empty` elsewhere."""
+    """A / b where b > 0, `empty` elsewhere."""
     out = np.full(np.broadcast_shapes(a.shape, b.shape), empty)
     return np.divide(a, b, out=out, where=b > 0)

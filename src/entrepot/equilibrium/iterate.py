@@ -70,7 +70,6 @@ class Preconditioner:
         sold = sold + (self.sales_by_wage @ by).reshape(shape)
         return Point(wage, cost, sold, miss.income + wage)
 
-
     def answer(self, misses: Array) -> Array:
         """The unclipped step for misses, both laid out as `Point.flat`: about minus the inverse."""
         s, n = self.level.shape
@@ -159,9 +158,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     # Log balances by log output and income, through spending; and final sales by income.
     flows *= spent[:, None, :]
     by_sales = _by_inputs(e, flows, used) * per_receipt[:, None, None]  # (n, s, n)
-    by_sales[own, :, own] -= (
-        (input_prices(e, into * spent) * used).sum(0) * per_payment
-    ).T
+    by_sales[own, :, own] -= ((input_prices(e, into * spent) * used).sum(0) * per_payment).T
     by_income = _by_final(e, flows, final).sum(0) * per_receipt[:, None]
     by_income[own, own] -= (e.by_bundle(e.final(into * spent)) * final).sum((0, 1)) * per_payment
 

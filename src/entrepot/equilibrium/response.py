@@ -276,7 +276,9 @@ def _solve(
     operator = LinearOperator((right.size,) * 2, matvec=lambda y: apply(-answer(y)), dtype=float)
     v, left, residual = np.zeros_like(right), right, 1.0
     for _ in range(6):  # restarts on the true residual, which single precision inside hides
-        y, _ = gmres(operator, left, rtol=max(0.2 * TOLERANCE / residual, 1e-12), restart=40, maxiter=1)
+        y, _ = gmres(
+            operator, left, rtol=max(0.2 * TOLERANCE / residual, 1e-12), restart=40, maxiter=1
+        )
         v = v - answer(y)
         left = right - apply(v)
         residual = float(np.linalg.norm(left)) / size

@@ -117,5 +117,3 @@ def economy_from_shares(
     economy.variant.require_fits(s, 1)
     object.__setattr__(economy, "base_gap", base_gap(economy))
     return economy
-
-

@@ -294,7 +294,7 @@ def pull(
     """
     e, at = tan.e, tan.at
     s, n = e.va.shape
-    theta, users = e.theta[:, None], len(e.users)
+    theta = e.theta[:, None]
     row = Point.of(misses, s, n)
     m = moves or Moves()
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from entrepot.catalogues.elasticities import STANDARD, elasticity_sets
 from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, WorldError
-from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.outcome import (
     Certificate,

@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 
 from entrepot.core.errors import DataError
-from entrepot.equilibrium.economy import Economy, economy_from_shares
+from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.shares import economy_from_shares
 
 
 def read(path: Path, elasticities: str) -> Economy:

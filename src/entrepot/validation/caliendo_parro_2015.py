@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.outcome import State, rebase
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.welfare import welfare, welfare_split
 from entrepot.results.run import Solved, balanced, solve_closure

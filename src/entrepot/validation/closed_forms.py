@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from entrepot.equilibrium.economy import Economy, economy_from_shares
+from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.outcome import State
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.welfare import welfare
 from entrepot.results.run import Solved, balanced, solve_closure

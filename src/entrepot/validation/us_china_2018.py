@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
-from entrepot.equilibrium.economy import Economy, economy_from_shares
+from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.welfare import welfare
 from entrepot.results.run import solve_closure

@@ -32,8 +32,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy, economy_from_shares
+from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.outcome import State, certify, new_state, require_certified
+from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.results.run import solve_closure
