@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from entrepot.core.errors import WorldError
 from entrepot.equilibrium.variants import Variant
 
 Array = NDArray[np.float64]
+Numbers = NDArray[Any]  # of any kind: a view or a sum keeps it
 Sourcing = Literal["by_sector", "by_use", "by_user"]
 
 ALL_USERS = "all users"
@@ -95,21 +96,21 @@ class Economy:
         """Share of income each final bundle takes (f, n)."""
         return self.by_bundle(self.alpha).sum(0)
 
-    def wide(self, flows: Array) -> Array:
+    def wide(self, flows: Numbers) -> Numbers:
         """(s, n, m) flows as (s, n, u, n), and (s, n, n) rates, common to all users, as (s, n, 1, n)."""
         return flows.reshape(*flows.shape[:2], -1, len(self.regions))
 
-    def over_users(self, flows: Array) -> Array:
+    def over_users(self, flows: Numbers) -> Numbers:
         """Sums over user groups: (..., m) -> (..., n)."""
         if len(self.users) == 1:
             return flows
         return flows.reshape(*flows.shape[:-1], len(self.users), -1).sum(-2)
 
-    def by_bundle(self, values: Array) -> Array:
+    def by_bundle(self, values: Numbers) -> Numbers:
         """(s, f * n) -> (s, f, n)."""
         return values.reshape(len(values), len(self.final_users), -1)
 
-    def final(self, values: Array) -> Array:
+    def final(self, values: Numbers) -> Numbers:
         """Values by market (s, m), as final bundles meet them (s, f * n)."""
         if len(self.users) == 1:
             return values

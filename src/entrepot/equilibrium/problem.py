@@ -64,7 +64,7 @@ class Problem:
         """Producers' values (s, n) as each home market meets them (s, m)."""
         return values if len(self.e.users) == 1 else np.tile(values, len(self.e.users))
 
-    def set_home(self, flows: Array, values: Array) -> None:
+    def set_home(self, flows: Flows, values: Array) -> None:
         """Write values (s, m) where origin and destination are one."""
         here = np.arange(flows.shape[2])
         flows[:, here % flows.shape[1], here] = values
@@ -85,14 +85,13 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     here = np.arange(m)
     home = K[:, here % n, here]
     K[:, here % n, here] = 0
-    open_ = K.any(0)
-    trade = open_.reshape(n, -1, n).any(1) if m > n else open_
+    trade = np.asarray(K.any(0).reshape(n, -1, n).any(1))
     blocs = trading_blocs(trade)
     _require_financeable(e, trade, deficit)
     _require_settled(e, blocs, deficit)
     border = _divided(e, K, shock.t)
     made = _divided(e, border, shock.x)
-    sells = K.any(2) | e.over_users(home > 0).astype(bool)
+    sells = np.asarray(K.any(2)) | e.over_users(home > 0).astype(bool)
     psi, chi = e.variant.by_cost(e.theta)
     export_tax = None
     if shock.x.any():
@@ -146,7 +145,7 @@ def _kernel(e: Economy, shock: TradeShock) -> tuple[Array, Array]:
             _times(e, K, change.shape, moved, np.exp(log_k))
     if shock.embargo.any():
         wide = e.wide(K)
-        wide *= ~e.wide(shock.embargo)
+        wide *= e.wide(~shock.embargo)
     return K, scale
 
 

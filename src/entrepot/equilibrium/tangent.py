@@ -48,6 +48,8 @@ class Moves:
     In logs `w`, `I`, `P_final` (n,), `c`, `seen` (the effective cost), (s, n), and
     `P` (s, m); in million USD `X` (s, m), `Y` (s, n), `sales` and `border` (s, n,
     n), `inputs` (s, s, n), and `D`, `tariff_revenue`, `revenue` (from all taxes), (n,).
+    `duty` and `export_duty` (s, n, n) are rates times the changes of border values and
+    sales, forwards only.
     """
 
     w: Array | None = None
@@ -64,6 +66,8 @@ class Moves:
     D: Array | None = None
     tariff_revenue: Array | None = None
     revenue: Array | None = None
+    duty: Array | None = None
+    export_duty: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,11 +235,13 @@ def push(
             move = move if given.x is None else move - e.wide(given.x)
             n_move = e.wide(tan.made * at.X[:, None, :]) * move
         sales, border = n_move.sum(2), b_move.sum(2)
+        duty = (e.wide(at.t) * b_move).sum(2)
+        export_duty = (e.wide(at.x) * n_move).sum(2)
         sold, at_border = sales.sum(2), border.sum(2)
         arrived = b_move.sum(1).reshape(s, -1)
         d_home = _home(e, b_move.reshape(s, n, -1))
     else:
-        sales = border = None
+        sales = border = duty = export_duty = None
         sold = out_of(tan.made, at.X * z) - theta * seen * tan.S
         at_border = sold
         if tan.taxed:
@@ -277,6 +283,8 @@ def push(
         D=dD,
         tariff_revenue=tariff,
         revenue=tariff + export + product,
+        duty=duty,
+        export_duty=export_duty,
     )
     return moves, misses
 
@@ -412,7 +420,7 @@ def pull(
 
 def _per_bloc(tan: Tangent, values: Array) -> Array:
     """Sums over each region's trading bloc (n,)."""
-    return np.bincount(tan.blocs, values, len(values))[tan.blocs]
+    return np.asarray(np.bincount(tan.blocs, values, len(values))[tan.blocs], float)
 
 
 def _transfers(tan: Tangent, dV: Array, dD: Array) -> Array:

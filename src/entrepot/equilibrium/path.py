@@ -1,0 +1,206 @@
+"""Welfare that adds up: the split by instrument, integrated along the path of the shock.
+
+At every point of the path the change in real income is exactly the sum of its
+terms, all measured at the flows of that point. Integrated, they sum to the
+whole change; nothing of higher order is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.core.errors import ScenarioError
+from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.iterate import Preconditioner, precondition
+from entrepot.equilibrium.nests import input_prices, real_price
+from entrepot.equilibrium.outcome import State, new_state
+from entrepot.equilibrium.problem import Closure
+from entrepot.equilibrium.response import Response, linearise, respond
+from entrepot.equilibrium.shock import TradeShock, fraction
+from entrepot.equilibrium.solve import solve
+from entrepot.equilibrium.tangent import Given
+
+Array = NDArray[np.float64]
+
+NODES = (4, 8, 16, 32, 64)  # Gauss-Legendre nodes, until the terms sum
+ADDS_UP = 1e-9  # what they may miss the exact change by
+
+PATH_TERMS = {
+    "terms_of_trade": "export less import prices at the border",
+    "volume_of_trade": "tariffs and export taxes times the change in the volumes they fall on",
+    "trade_cost": "resources saved (or lost) in delivering imports",
+    "embargo": "what forbidden imports were worth beyond their price",
+    "technology": "productivity changes at output",
+    "endowment": "labour endowment changes at wages",
+    "transfer": "the change in the trade deficit",
+    "product_tax": "product taxes on inputs times the change in the volumes they fall on",
+    "scale": "more varieties, or external economies, from own output",
+    "selection": "more varieties bought where the market grows",
+}
+"""The terms of the path split; `PathSplit.left_over` is what they miss the exact change by."""
+
+
+@dataclass(frozen=True, eq=False)
+class PathSplit:
+    """The exact change in real income by cause, a share of base income.
+
+    `by_region` each (n,); `by_partner` [partner, region] and `by_sector`
+    [sector, region] the same with the other dimension summed, the region itself
+    being the partner of what crosses no border; `endowment` and `transfer` have
+    no sector. `exact` (n,) real-income hats less one; `left_over` their difference
+    from the sum of terms; `nodes` how many points of the path were solved.
+    """
+
+    by_region: dict[str, Array]
+    by_partner: dict[str, Array]
+    by_sector: dict[str, Array]
+    exact: Array
+    left_over: Array
+    nodes: int
+
+
+def path_split(
+    e: Economy,
+    shock: TradeShock,
+    new: State,
+    *,
+    closure: Closure = "world_share",
+    tolerance: float = ADDS_UP,
+    pre: Preconditioner | None = None,
+) -> PathSplit:
+    """Split the change in real income between the base of `e` and `new`, its answer to `shock`.
+
+    The path changes taxes, trade costs, productivity and labour evenly in logs;
+    embargoed flows lose their weight evenly, and under closure `none` deficits
+    go evenly to zero. Single terms depend on the path and on the numeraire
+    (world value added); their sum does not.
+
+    Nodes of Gauss-Legendre quadrature are doubled until the terms sum to the exact
+    change within `tolerance`, up to 64. Raises ScenarioError where export taxes
+    or trade costs differ by user.
+    """
+    n = len(e.regions)
+    for name in ("x", "tau", "embargo"):
+        if getattr(shock, name).shape[2] != n:
+            raise ScenarioError(f"a path split needs {name} common to all users.")
+    pre = precondition(e, e.pi, e.X) if pre is None else pre
+    exact = new.I / e.I / np.exp(real_price(e, np.log(new.P))) - 1
+    nodes, cells, left = 0, {}, exact
+    for count in NODES:
+        cells = {}
+        for weight, part in _along(e, shock, closure, count, pre):
+            for name, value in part.items():
+                cells[name] = cells.get(name, 0.0) + weight * value
+        nodes += count
+        left = exact - sum(_region(value) for value in cells.values())
+        if np.abs(left).max() <= tolerance:
+            break
+    own = np.eye(n)
+    return PathSplit(
+        by_region={k: _region(v) for k, v in cells.items()},
+        by_partner={k: v.sum(0) if v.ndim == 3 else own * _region(v) for k, v in cells.items()},
+        by_sector={k: v.sum(1) if v.ndim == 3 else v for k, v in cells.items() if v.ndim > 1},
+        exact=exact,
+        left_over=left,
+        nodes=nodes,
+    )
+
+
+def _region(cells: Array) -> Array:
+    return np.asarray(cells.reshape(-1, cells.shape[-1]).sum(0))
+
+
+def _along(
+    e: Economy, shock: TradeShock, closure: Closure, count: int, pre: Preconditioner
+) -> Iterator[tuple[float, dict[str, Array]]]:
+    """Quadrature weights, and the terms at the nodes as shares of base income."""
+    points, weights = np.polynomial.legendre.leggauss(count)
+    theta = e.theta[:, None, None]
+    speed = Given(
+        t=np.log1p(shock.t) - np.log1p(e.t) if shock.t is not e.t else None,
+        x=np.log1p(shock.x) - np.log1p(e.x) if shock.x is not e.x else None,
+        A=np.log(shock.A),
+        L=np.log(shock.L),
+        D=-e.D if closure == "none" else None,
+    )
+    mode: Closure = "world_share" if closure == "none" else closure
+    open_ = replace(shock, embargo=np.zeros_like(shock.embargo))
+    begin = None
+    for share, weight in zip((1 + points) / 2, weights / 2, strict=True):
+        part = fraction(e, open_, float(share))
+        tau = np.log(shock.tau)
+        if shock.embargo.any():
+            fading = np.where(shock.embargo, (1 - share) ** (-1 / theta), 1.0)
+            part = replace(part, tau=part.tau * fading)
+            tau = tau + np.where(shock.embargo, 1 / (theta * (1 - share)), 0.0)
+        deficit = (1 - share) * e.D if closure == "none" else e.D
+        found = solve(e, part, closure=mode, deficit=deficit, begin=begin, pre=pre, tol=1e-11)
+        begin = found.point
+        at = new_state(e, part, found)
+        linear = linearise(e, part, at, closure=mode, deficit=deficit, pre=pre)
+        given = replace(speed, tau=tau if tau.any() else None)
+        hat = at.I / e.I / np.exp(real_price(e, np.log(at.P)))
+        terms = _terms(e, shock, at, given, respond(linear, given))
+        yield float(weight), {k: v * (hat / at.I) for k, v in terms.items()}
+
+
+def _terms(
+    e: Economy, shock: TradeShock, at: State, given: Given, response: Response
+) -> dict[str, Array]:
+    """What each cause adds to real income at one point, million USD per unit of path.
+
+    Cells are (s, partner, n), (s, n) or (n,); docs/explanation/model.md derives them.
+    """
+    s, n = e.va.shape
+    moves = response.moves
+    away = ~np.eye(n, dtype=bool)
+    zero = np.zeros((s, n, n))
+    psi, chi = e.variant.by_cost(e.theta)
+    cost, made = response.c, response.sales
+    seen = (1 + psi) * cost - psi * response.unknowns.S
+    x = zero if given.x is None else given.x
+    tau = zero if given.tau is None else given.tau
+    stock = e.inventories * at.c[:, :, None]
+    prices = at.border * (seen[:, :, None] + x) + stock * cost[:, :, None]
+    prices = prices * away
+    duties, export_duties = _duties(e, at)
+    volume_in = response.duty - duties * (seen[:, :, None] + x + tau)
+    volume_out = response.export_duty - export_duties * seen[:, :, None]
+    delivery = -at.border * tau
+    out = {
+        "terms_of_trade": prices.transpose(0, 2, 1) - prices,
+        "volume_of_trade": volume_in + volume_out.transpose(0, 2, 1),
+        "trade_cost": np.where(shock.embargo, 0.0, delivery),
+        "technology": at.Y * given.A,
+        "endowment": at.V * given.L,
+        "transfer": response.D,
+    }
+    del made
+    if shock.embargo.any():
+        out["embargo"] = np.where(shock.embargo, delivery, 0.0)
+    if e.omega.any():
+        bought = at.g * at.Y
+        grown = np.asarray(moves.inputs) - bought * input_prices(e, response.P)
+        out["product_tax"] = np.asarray((e.omega * grown).sum(1))
+    if e.variant.has_scale:
+        out["scale"] = at.N.sum(2) * (cost - seen)
+    if e.variant.selects:
+        spent = at.pi * at.X[:, None, :]
+        grown = response.X / np.where(at.X > 0, at.X, 1)
+        taxes = x if given.t is None else x + given.t
+        out["selection"] = chi[:, :, None] * spent * (grown[:, None, :] - cost[:, :, None] - taxes)
+    return out
+
+
+def _duties(e: Economy, at: State) -> tuple[Array, Array]:
+    """Tariff and export-tax revenue by flow (s, n, n)."""
+    if at.t.shape[2] == len(e.regions) == at.x.shape[2]:
+        return at.t * at.border, at.x * at.N
+    spent = e.wide(at.pi * at.X[:, None, :])
+    border = spent / (1 + e.wide(at.t))
+    sold = border / (1 + e.wide(at.x))
+    return (spent - border).sum(2), (border - sold).sum(2)
