@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
-from entrepot.cli import shape
+from entrepot.cli import linear, shape
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.core.errors import EntrepotError, ScenarioError
 
@@ -27,6 +27,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(shape.app, name="world")
+app.command("gradient")(linear.gradient_command)
+app.command("response")(linear.response_command)
 
 
 def main() -> None:

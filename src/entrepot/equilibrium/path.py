@@ -20,7 +20,7 @@ from entrepot.equilibrium.nests import input_prices, real_price
 from entrepot.equilibrium.outcome import State, new_state
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.response import Response, linearise, respond
-from entrepot.equilibrium.shock import TradeShock, fraction
+from entrepot.equilibrium.shock import TradeShock, fraction, same_width
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.tangent import Given
 
@@ -89,7 +89,8 @@ def path_split(
             raise ScenarioError(f"a path split needs {name} common to all users.")
     pre = precondition(e, e.pi, e.X) if pre is None else pre
     exact = new.I / e.I / np.exp(real_price(e, np.log(new.P))) - 1
-    nodes, cells, left = 0, {}, exact
+    nodes, left = 0, exact
+    cells: dict[str, Array] = {}
     for count in NODES:
         cells = {}
         for weight, part in _along(e, shock, closure, count, pre):
@@ -121,8 +122,8 @@ def _along(
     points, weights = np.polynomial.legendre.leggauss(count)
     theta = e.theta[:, None, None]
     speed = Given(
-        t=np.log1p(shock.t) - np.log1p(e.t) if shock.t is not e.t else None,
-        x=np.log1p(shock.x) - np.log1p(e.x) if shock.x is not e.x else None,
+        t=_log_change(shock.t, e.t),
+        x=_log_change(shock.x, e.x),
         A=np.log(shock.A),
         L=np.log(shock.L),
         D=-e.D if closure == "none" else None,
@@ -148,6 +149,13 @@ def _along(
         yield float(weight), {k: v * (hat / at.I) for k, v in terms.items()}
 
 
+def _log_change(new: Array, old: Array) -> Array | None:
+    """Change of the log of one plus a rate, None where nothing changes."""
+    if new is old:
+        return None
+    return np.subtract(*same_width(np.log1p(new), np.log1p(old)))
+
+
 def _terms(
     e: Economy, shock: TradeShock, at: State, given: Given, response: Response
 ) -> dict[str, Array]:
@@ -160,7 +168,7 @@ def _terms(
     away = ~np.eye(n, dtype=bool)
     zero = np.zeros((s, n, n))
     psi, chi = e.variant.by_cost(e.theta)
-    cost, made = response.c, response.sales
+    cost = response.c
     seen = (1 + psi) * cost - psi * response.unknowns.S
     x = zero if given.x is None else given.x
     tau = zero if given.tau is None else given.tau
@@ -175,11 +183,10 @@ def _terms(
         "terms_of_trade": prices.transpose(0, 2, 1) - prices,
         "volume_of_trade": volume_in + volume_out.transpose(0, 2, 1),
         "trade_cost": np.where(shock.embargo, 0.0, delivery),
-        "technology": at.Y * given.A,
-        "endowment": at.V * given.L,
+        "technology": at.Y * np.asarray(given.A),
+        "endowment": at.V * np.asarray(given.L),
         "transfer": response.D,
     }
-    del made
     if shock.embargo.any():
         out["embargo"] = np.where(shock.embargo, delivery, 0.0)
     if e.omega.any():

@@ -159,7 +159,7 @@ def outcome(state: State, name: str, at: Array) -> Outcome:
         )
     axes, weights = OUTCOMES[name]
     at = np.asarray(at, float)
-    expected = (*state.Y.shape, len(state.w))[3 - axes :] if axes < 3 else state.N.shape
+    expected = {1: state.w.shape, 2: state.Y.shape, 3: state.N.shape}[axes]
     if at.shape != expected:
         raise ScenarioError(f"{name} has weights of shape {at.shape}; {expected} was expected.")
     return Outcome(name, weights(at, state))

@@ -1,0 +1,198 @@
+"""Gradients and responses on labels: around a result, or around a world's base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from entrepot.core.errors import ScenarioError
+from entrepot.core.labels import did_you_mean
+from entrepot.equilibrium.outcome import State
+from entrepot.equilibrium.problem import Closure
+from entrepot.equilibrium.response import (
+    OUTCOMES,
+    WITH_RESPECT_TO,
+    Gradient,
+    Linear,
+    Outcome,
+    gradient,
+    linearise,
+    outcome,
+)
+from entrepot.equilibrium.world_response import DIRECTIONS, WorldResponse, world_response
+from entrepot.results.run import Result
+from entrepot.scenario import select
+from entrepot.world.world import World
+
+Array = NDArray[np.float64]
+
+UNITS = {
+    "tariffs": "per percentage point of the tariff",
+    "export_taxes": "per percentage point of the export tax",
+    "trade_costs": "per per cent of the iceberg cost",
+    "productivity": "per per cent of productivity",
+    "labour": "per per cent of labour",
+    "transfers": "per billion USD of transfer received, from all economies by size",
+    "elasticities": "per unit of the elasticity",
+}
+LOGS = ("real_income", "real_wage", "income", "wage", "price", "output", "cost")
+
+
+def closure_of(result: Result) -> Closure:
+    """The rule for deficits that held when a result was solved."""
+    given = result.scenario.assumptions.closure
+    if given == "proportional":
+        return "proportional"
+    return "world_share" if given == "world_share" else "none"
+
+
+def linear_of(result: Result) -> Linear:
+    """The linear world around a result's new equilibrium."""
+    return linearise(result.economy, result.lowered.shock, result.state, closure=closure_of(result))
+
+
+def named_outcome(world: World, state: State, text: str) -> Outcome:
+    """An outcome from words: `real_income:USA`, `output:CHN:manufacturing`, `border:CHN:USA:goods`.
+
+    First a name of `OUTCOMES`; then economies or groups (joined by +), importers
+    after exporters for flows; then sectors where they apply. Several economies
+    count by base income for logs by economy, several producers by output, and add
+    up in money. Raises ScenarioError with a did-you-mean.
+    """
+    name, *rest = text.split(":")
+    if name not in OUTCOMES:
+        raise ScenarioError(
+            f"there is no outcome {name!r}{did_you_mean(name, OUTCOMES) or '.'} "
+            f"Known: {', '.join(OUTCOMES)}."
+        )
+    axes = OUTCOMES[name][0]
+    regions = 2 if axes == 3 else 1
+    if not regions <= len(rest) <= regions + (axes > 1):
+        form = ":".join(["EXPORTERS", "IMPORTERS"] if axes == 3 else ["ECONOMIES"])
+        raise ScenarioError(
+            f"the outcome {text!r} was expected as {name}:{form}{'[:SECTORS]' if axes > 1 else ''}."
+        )
+    chosen = [select.regions(world, part.split("+"), text)[0] for part in rest[:regions]]
+    sectors = select.sectors(world, (rest[regions:] or ["all"])[0].split("+"), text)
+    s, n = state.Y.shape
+    if axes == 1:
+        at = np.zeros(n)
+        at[chosen[0]] = state.I[chosen[0]] if name in LOGS else 1.0
+    elif axes == 2:
+        at = np.zeros((s, n))
+        cells = np.ix_(sectors, chosen[0])
+        at[cells] = np.maximum(state.Y[cells], 0) if name in LOGS else 1.0
+    else:
+        at = np.zeros((s, n, n))
+        at[np.ix_(sectors, *chosen)] = 1.0
+        at[:, world.one_economy] = 0.0
+    if name in LOGS:
+        if not at.sum() > 0:
+            raise ScenarioError(f"the outcome {text!r} has no output to be weighed by.")
+        at = at / at.sum()
+    return Outcome(text, outcome(state, name, at).weights)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientTable:
+    """A gradient on labels: `rows` by effect, largest first, and what they are measured in."""
+
+    outcome: str
+    with_respect_to: str
+    unit: str
+    residual: float
+    values: Gradient
+    rows: tuple[dict[str, Any], ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {
+            "outcome": self.outcome,
+            "with_respect_to": self.with_respect_to,
+            "unit": self.unit,
+            "residual": self.residual,
+            "rows": list(self.rows),
+        }
+
+
+def gradient_of(
+    result: Result, of: str, with_respect_to: str = "tariffs", *, most: int | None = None
+) -> GradientTable:
+    """The gradient of a named outcome at a result's new equilibrium.
+
+    Parameters
+    ----------
+    of : see `named_outcome`.
+    with_respect_to : one of `WITH_RESPECT_TO`.
+    most : keep the rows of largest effect only; all when None.
+
+    """
+    world, state = result.base_world, result.state
+    target = named_outcome(world, state, of)
+    found = gradient(linear_of(result), target, (with_respect_to,))
+    values = np.asarray(getattr(found, with_respect_to))
+    in_logs = of.split(":")[0] in LOGS
+    # Per cent of the outcome, or million USD, per unit of UNITS.
+    scale = 100.0 if in_logs else 1.0
+    if with_respect_to in ("tariffs", "export_taxes", "trade_costs", "productivity", "labour"):
+        scale /= 100.0
+    if with_respect_to == "transfers":
+        share = result.base.V / result.base.V.sum()
+        values, scale = (values - share @ values), scale * 1000.0
+    values = values * scale
+    order = np.argsort(-np.abs(values), axis=None)[:most]
+    rows = []
+    for flat in order:
+        place = np.unravel_index(int(flat), values.shape)
+        if values[place] == 0:
+            continue
+        rows.append({**_labels(world, with_respect_to, place), "effect": float(values[place])})
+    unit = "per cent " if in_logs else "million USD "
+    return GradientTable(of, with_respect_to, unit + UNITS[with_respect_to], found.residual, found,
+                         tuple(rows))  # fmt: skip
+
+
+def _labels(world: World, kind: str, place: Sequence[Any]) -> dict[str, str]:
+    if len(place) == 3:
+        r, o, d = place
+        return {
+            "sector": world.sector_codes[r],
+            "exporter": world.regions[o],
+            "importer": world.regions[d],
+        }
+    if len(place) == 2:
+        return {"sector": world.sector_codes[place[0]], "region": world.regions[place[1]]}
+    if kind == "elasticities":
+        return {"sector": world.sector_codes[place[0]]}
+    return {"region": world.regions[place[0]]}
+
+
+def response_rows(found: WorldResponse) -> list[dict[str, Any]]:
+    """One row per pair: what one per cent in `origin` does to real income in `region`, per cent."""
+    return [
+        {
+            "region": region,
+            "origin": origin,
+            "real_income_pct": float(found.real_income[d, o]),
+            "exact_pct": None if found.exact is None else float(found.exact[d, o]),
+        }
+        for o, origin in enumerate(found.regions)
+        for d, region in enumerate(found.regions)
+    ]
+
+
+__all__ = [
+    "DIRECTIONS",
+    "WITH_RESPECT_TO",
+    "GradientTable",
+    "closure_of",
+    "gradient_of",
+    "linear_of",
+    "named_outcome",
+    "response_rows",
+    "world_response",
+]
