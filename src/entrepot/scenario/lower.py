@@ -15,7 +15,7 @@ from entrepot.equilibrium.shock import TradeShock
 from entrepot.scenario import select
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS, Instrument
-from entrepot.scenario.model import Change, Scenario
+from entrepot.scenario.model import BaselineTariff, Change, Scenario
 from entrepot.world.aggregate import aggregate
 from entrepot.world.world import World, attach, trade_flows
 
@@ -53,7 +53,7 @@ def lower(scenario: Scenario, world: World) -> Lowered:
     notes: list[str] = []
     if scenario.assumptions.without_supplier == "merge":
         world, notes = _merge_until_supplied(scenario, world)
-    world, source, assumed = _with_baseline(scenario, world)
+    world, source, assumed = with_baseline(world, scenario.assumptions.baseline)
     shock, groups, named = _shock(scenario, world)
     theta, name = theta_for(scenario.assumptions.elasticities, world)
     if assumed and "tariffs" in world.satellites:
@@ -106,10 +106,12 @@ def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Arra
     return theta, name
 
 
-def _with_baseline(scenario: Scenario, world: World) -> tuple[World, str, bool]:
+def with_baseline(
+    world: World, rows: Sequence[BaselineTariff]
+) -> tuple[World, str, bool]:
+    """The world with tariffs, assumed where it has none; their source; whether they are assumed."""
     if "tariffs" in world.satellites:
         return world, world.satellites["tariffs"].source, False
-    rows = scenario.assumptions.baseline
     if not rows:
         return world, "none", False
     n, s = len(world.regions), len(world.sectors)
@@ -333,7 +335,7 @@ def _merge_until_supplied(scenario: Scenario, world: World) -> tuple[World, list
     merged: list[str] = []
     while len(world.sectors) > 1:
         try:
-            with_base, _, _ = _with_baseline(scenario, world)
+            with_base, _, _ = with_baseline(world, scenario.assumptions.baseline)
             shock, _, _ = _shock(scenario, with_base)
         except ScenarioError as error:
             if not merged:

@@ -1,0 +1,124 @@
+"""A sweep's result as tidy tables and as a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from entrepot.catalogues import economy_names
+from entrepot.results.tables import UNITS
+from entrepot.scenario.sweep import Sweep, number, shown, values_at
+
+if TYPE_CHECKING:
+    from entrepot.results.sweep import SweepResult
+
+PERCENTILES = (0, 5, 50, 95, 100)
+REASONS = 10  # named in a summary; the points table has them all
+POINT_UNITS = {
+    "point": "number of the point, from 0",
+    "status": "converged, infeasible, unconverged or refused",
+    "reason": "why there is no answer",
+    "route": "the way the solver took",
+    "steps": "steps of the solver",
+    "residual": "largest miss of any equation, relative",
+    "seconds": "time this point took",
+    "world_welfare_pct": "real income of the world, per cent (sum of equivalent variations)",
+}
+
+
+def column_units(sweep: Sweep) -> dict[str, str]:
+    """What every column of the tables is, by name."""
+    units = {name: "words" for name in sweep.parameters}
+    for name in sweep.parameters:
+        if _numeric(sweep, name):
+            units[name] = "number; a fraction where the sweep has per cent or points"
+    return units | {name: UNITS[name] for name in sweep.outcomes} | POINT_UNITS
+
+
+def point_rows(result: SweepResult) -> list[dict[str, Any]]:
+    """One row a point: its parameters, how it ended, the world's real income; absent values None."""
+    columns = parameter_columns(result.sweep)
+    return [
+        {"point": i} | {name: values[i] for name, values in columns.items()} | asdict(row)
+        for i, row in enumerate(result.rows)
+    ]
+
+
+def region_table(result: SweepResult) -> Any:
+    """One row a point and region, as a pyarrow Table: parameters, status, outcomes; null where none."""
+    import pyarrow as pa
+
+    points, n = len(result.rows), len(result.world.regions)
+
+    def labels(codes: Any, names: list[str]) -> Any:
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names))
+
+    def words(values: list[Any]) -> Any:
+        names = sorted(set(values))
+        at = {name: i for i, name in enumerate(names)}
+        return labels(np.repeat([at[v] for v in values], n), names)
+
+    table: dict[str, Any] = {"point": np.repeat(np.arange(points, dtype=np.int32), n)}
+    for name, values in parameter_columns(result.sweep).items():
+        table[name] = np.repeat(values, n) if _numeric(result.sweep, name) else words(values)
+    table["status"] = words([row.status for row in result.rows])
+    table["region"] = labels(np.tile(np.arange(n), points), list(result.world.regions))
+    for k, name in enumerate(result.sweep.outcomes):
+        table[name] = pa.array(result.outcomes[:, k].ravel(), from_pandas=True)
+    return pa.table(table)
+
+
+def parameter_columns(sweep: Sweep) -> dict[str, list[Any]]:
+    """Every point's parameters by name: numbers where all its values are, words otherwise."""
+    numeric = {name: _numeric(sweep, name) for name in sweep.parameters}
+    columns: dict[str, list[Any]] = {name: [] for name in sweep.parameters}
+    for i in range(sweep.points):
+        for name, value in values_at(sweep, i).items():
+            columns[name].append(number(value) if numeric[name] else shown(value))
+    return columns
+
+
+def _numeric(sweep: Sweep, name: str) -> bool:
+    values = sweep.parameters[name].values
+    return values is None or all(number(value) is not None for value in values)
+
+
+def summary(result: SweepResult) -> dict[str, Any]:
+    """Points answered and not, why not, and percentiles over points of the first outcome.
+
+    `movers` are the regions whose first outcome goes farthest from zero at
+    the 5th or 95th percentile; all regions, farthest first.
+    """
+    answered = result.answered
+    reasons = Counter((r.status, r.reason) for r in result.rows if r.reason)
+    seconds = [row.seconds for row in result.rows]
+    first = result.sweep.outcomes[0]
+    out: dict[str, Any] = {
+        "points": len(result.rows),
+        "answered": int(answered.sum()),
+        "not_answered": dict(Counter(r.status for r in result.rows if r.reason)),
+        "reasons": [
+            {"status": status, "reason": reason, "points": count}
+            for (status, reason), count in reasons.most_common(REASONS)
+        ],
+        "seconds": result.seconds,
+        "seconds_per_point_median": float(np.median(seconds)),
+        "percentiles": list(PERCENTILES),
+        "outcome": first,
+        "world_welfare_pct": None,
+        "movers": [],
+    }
+    if answered.any():
+        world = [r.world_welfare_pct for r in result.rows if r.world_welfare_pct is not None]
+        out["world_welfare_pct"] = np.percentile(world, PERCENTILES).tolist()
+        at = np.percentile(result.outcomes[answered, 0], PERCENTILES, axis=0)
+        names = economy_names(result.world.regions) | dict(result.world.region_names)
+        order = np.argsort(-np.maximum(np.abs(at[1]), np.abs(at[3])), kind="stable")
+        out["movers"] = [
+            {"region": (code := result.world.regions[i]), "name": names[code], first: at[:, i].tolist()}
+            for i in order
+        ]
+    return out
