@@ -41,13 +41,14 @@ from entrepot.results.sweep_tables import (
 )
 from entrepot.results.tables import OUTCOMES, world_limits
 from entrepot.scenario.lower import Lowered, lower
-from entrepot.scenario.sweep import Sweep, corners, scenario_with
+from entrepot.scenario.sweep import Sweep, scenario_with, values_at
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 FORMAT = "entrepot-sweep-1"
+TRIED = 16  # points over the whole sweep, before it is refused as one that asks nothing
 MAX_NUMBERS = 250_000_000  # points x regions x outcomes held in memory (2 GB)
 
 
@@ -190,11 +191,11 @@ def _check_columns(world: World, sweep: Sweep) -> None:
 
 
 def _any_lowered(world: World, sweep: Sweep) -> Lowered:
-    """A point as asked of this world; raises the first point's error when no end of it can be."""
+    """A point as asked of this world; raises the first one's error when none of several can be."""
     first: EntrepotError | None = None
-    for _, values in corners(sweep):
+    for point in sorted({round(x) for x in np.linspace(0, sweep.points - 1, TRIED)}):
         try:
-            return lower(scenario_with(sweep, values), world)
+            return lower(scenario_with(sweep, values_at(sweep, point)), world)
         except EntrepotError as error:
             first = first or error
     assert first is not None

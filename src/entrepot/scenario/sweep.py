@@ -365,7 +365,7 @@ def _validate(data: Any, where: str, folder: Path) -> Sweep:
         sweep = Sweep.model_validate(data)
     except ValidationError as error:
         raise ScenarioError(first_problem(error, where, _fields_at)) from None
-    for place, values in corners(sweep):
+    for place, values in _corners(sweep):
         try:
             scenario_with(sweep, values)
         except ScenarioError as error:
@@ -393,7 +393,7 @@ def _named(given: str, where: str, folder: Path) -> Scenario:
     return read_scenario(path)
 
 
-def corners(sweep: Sweep) -> Iterator[tuple[str, dict[str, Any]]]:
+def _corners(sweep: Sweep) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each value is written, and a point that has it: what is checked before any is solved."""
     parameters = sweep.parameters
     if sweep.design == "zip":
