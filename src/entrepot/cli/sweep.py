@@ -59,7 +59,7 @@ def sweep_command(
 
         print_sweep(console(), result)
     if out is not None:
-        print(  # noqa: T201
+        print(
             f"Written to {out}: points.csv, regions.parquet, sweep.json.",
             file=sys.stderr if as_json else sys.stdout,
         )
@@ -71,7 +71,9 @@ def _workers(given: str) -> int | Literal["all"]:
     if given == "all":
         return "all"
     if not (given.isascii() and given.isdigit() and 1 <= int(given) <= 1024):
-        raise ScenarioError(f"--workers is {given!r}; a number from 1 to 1024, or all, was expected.")
+        raise ScenarioError(
+            f"--workers is {given!r}; a number from 1 to 1024, or all, was expected."
+        )
     return int(given)
 
 

@@ -31,7 +31,9 @@ def print_sweep(console: Console, result: SweepResult) -> None:
     facts.add_row("Closure", sweep.scenario.assumptions.closure)
     facts.add_row("Elasticities", escape(shown(sweep.scenario.assumptions.elasticities)))
     facts.add_row("Tariffs", escape(result.about["tariffs"]))
-    facts.add_row("Answered", f"{found['answered']:,} of {found['points']:,} points, each certified")
+    facts.add_row(
+        "Answered", f"{found['answered']:,} of {found['points']:,} points, each certified"
+    )
     for row in found["reasons"]:
         facts.add_row("", escape(f"{row['points']:,} {row['status']}: {row['reason']}"))
     facts.add_row(

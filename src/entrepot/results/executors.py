@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def solve_blocks(
     blocks: Sequence[int],
     workers: int,
     scheduler: str | None,
-) -> Iterator[Block]:
+) -> Generator[Block, None, None]:
     """Blocks as they are finished, in any order; the same numbers whoever solves them."""
     if scheduler is not None:
         yield from _by_scheduler(world, sweep, tolerance, blocks, scheduler)
@@ -62,7 +62,7 @@ def cores() -> int:
 
 def _by_processes(
     world: World, sweep: Sweep, tolerance: float, blocks: Sequence[int], workers: int
-) -> Iterator[Block]:
+) -> Generator[Block, None, None]:
     with tempfile.TemporaryDirectory(prefix="entrepot-") as folder, _one_thread():
         path = Path(folder) / "world.zarr"
         write_zarr(path, world)  # mapped by every worker, held once
@@ -84,7 +84,7 @@ def _by_processes(
 
 def _by_scheduler(
     world: World, sweep: Sweep, tolerance: float, blocks: Sequence[int], scheduler: str
-) -> Iterator[Block]:
+) -> Generator[Block, None, None]:
     try:
         from distributed import Client, KilledWorker
         from distributed import as_completed as finished
@@ -95,8 +95,7 @@ def _by_scheduler(
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines() or [type(error).__name__]
-        raise WorkersError(f"no scheduler answers at {scheduler} ({reason[0][:120]}).") from None
+        raise WorkersError(f"no scheduler answers at {scheduler} ({_short(error)}).") from None
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -116,10 +115,13 @@ def _by_scheduler(
                     )
                 yield block
         except (KilledWorker, ImportError, OSError) as error:
-            reason = str(error).splitlines()[0][:160]
-            raise WorkersError(f"a worker of {scheduler} failed: {reason}") from None
+            raise WorkersError(f"a worker of {scheduler} failed: {_short(error)}.") from None
         finally:
             client.cancel(futures)
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:160]
 
 
 def _solve(block: int, source: str | Parts, text: str, tolerance: float) -> Block:

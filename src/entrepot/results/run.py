@@ -15,6 +15,7 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, 
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy, calibrate
 from entrepot.equilibrium.equations import Point
+from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.outcome import (
     Certificate,
     State,
@@ -24,7 +25,6 @@ from entrepot.equilibrium.outcome import (
     rebase,
     require_certified,
 )
-from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import Solution, solve

@@ -181,7 +181,9 @@ def _check_columns(world: World, sweep: Sweep) -> None:
             raise ScenarioError(f"outcomes: there is no {name!r}{hint}")
     taken = {*OUTCOMES, *POINT_UNITS, "region"}
     if clash := [name for name in sweep.parameters if name in taken]:
-        raise ScenarioError(f"parameters: {some(clash)} is a column of the result; name it otherwise.")
+        raise ScenarioError(
+            f"parameters: {some(clash)} is a column of the result; name it otherwise."
+        )
     numbers = sweep.points * len(world.regions) * len(sweep.outcomes)
     if numbers > MAX_NUMBERS:
         raise ScenarioError(

@@ -77,7 +77,10 @@ def put_block(folder: Path, block: Block) -> None:
 def get_block(folder: Path, number: int, shape: tuple[int, ...]) -> Block | None:
     """A block finished before; None where there is none, or none that can be read."""
     try:
-        with np.load(folder / BLOCKS / f"{number:06d}.npz", allow_pickle=False) as data:
+        with (
+            (folder / BLOCKS / f"{number:06d}.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as data,
+        ):
             outcomes, text = data["outcomes"], data["rows"].tobytes()
         rows = tuple(PointRow(**row) for row in json.loads(text))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):

@@ -31,7 +31,7 @@ POINT_UNITS = {
 
 def column_units(sweep: Sweep) -> dict[str, str]:
     """What every column of the tables is, by name."""
-    units = {name: "words" for name in sweep.parameters}
+    units = dict.fromkeys(sweep.parameters, "words")
     for name in sweep.parameters:
         if _numeric(sweep, name):
             units[name] = "number; a fraction where the sweep has per cent or points"
@@ -118,7 +118,11 @@ def summary(result: SweepResult) -> dict[str, Any]:
         names = economy_names(result.world.regions) | dict(result.world.region_names)
         order = np.argsort(-np.maximum(np.abs(at[1]), np.abs(at[3])), kind="stable")
         out["movers"] = [
-            {"region": (code := result.world.regions[i]), "name": names[code], first: at[:, i].tolist()}
+            {
+                "region": (code := result.world.regions[i]),
+                "name": names[code],
+                first: at[:, i].tolist(),
+            }
             for i in order
         ]
     return out

@@ -105,13 +105,20 @@ class Answer(Protocol):
     """What outcome columns are read from: a Result, or one point of a sweep."""
 
     @property
-    def base_world(self) -> World: ...
+    def base_world(self) -> World:
+        """The world asked."""
+
     @property
-    def base(self) -> State: ...
+    def base(self) -> State:
+        """What results are reported against."""
+
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """The new equilibrium."""
+
     @property
-    def welfare(self) -> Welfare: ...
+    def welfare(self) -> Welfare:
+        """Real income and its parts."""
 
 
 def volumes(result: Answer) -> dict[str, tuple[Array, Array]]:

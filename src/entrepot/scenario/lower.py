@@ -106,9 +106,7 @@ def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Arra
     return theta, name
 
 
-def with_baseline(
-    world: World, rows: Sequence[BaselineTariff]
-) -> tuple[World, str, bool]:
+def with_baseline(world: World, rows: Sequence[BaselineTariff]) -> tuple[World, str, bool]:
     """The world with tariffs, assumed where it has none; their source; whether they are assumed."""
     if "tariffs" in world.satellites:
         return world, world.satellites["tariffs"].source, False

@@ -166,7 +166,9 @@ class Parameter(_Strict):
         value = self._quantile(low + u * (high - low))
         if self.within:
             value = min(max(value, self.within[0].value), self.within[1].value)
-        return _like((self.uniform or self.normal or self.lognormal or ())[0], value)
+        pair = self.uniform or self.normal or self.lognormal
+        assert pair is not None
+        return _like(pair[0], value)
 
     def _mass(self) -> tuple[float, float]:
         """The part of the distribution, in quantiles, that is drawn from."""
@@ -306,7 +308,9 @@ def values_at(sweep: Sweep, index: int) -> dict[str, Any]:
         return {name: p.listed(index) for name, p in parameters.items()}
     if sweep.design == "grid":
         where = np.unravel_index(index, [p.count for p in parameters.values()])
-        return {name: p.listed(int(i)) for (name, p), i in zip(parameters.items(), where, strict=True)}
+        return {
+            name: p.listed(int(i)) for (name, p), i in zip(parameters.items(), where, strict=True)
+        }
     seeds = np.random.SeedSequence(sweep.seed, spawn_key=(index,))
     quantiles = np.random.default_rng(seeds).random(len(parameters))
     # By name: the order in which parameters are written down does not matter.
@@ -358,7 +362,9 @@ def read_sweep(source: str | Path | dict[str, Any]) -> Sweep:
 
 def _validate(data: Any, where: str, folder: Path) -> Sweep:
     if not isinstance(data, dict):
-        raise ScenarioError(f"{where}: a sweep is a mapping with name, why, scenario and parameters.")
+        raise ScenarioError(
+            f"{where}: a sweep is a mapping with name, why, scenario and parameters."
+        )
     if isinstance(given := data.get("scenario"), str):
         data = data | {"scenario": _named(given, where, folder)}
     try:
@@ -383,7 +389,9 @@ def _named(given: str, where: str, folder: Path) -> Scenario:
     except (OSError, RuntimeError, ValueError):
         inside = False
     if not inside:
-        raise ScenarioError(f"{where}: scenario: {given!r} lies outside the sweep's folder; refused.")
+        raise ScenarioError(
+            f"{where}: scenario: {given!r} lies outside the sweep's folder; refused."
+        )
     if not path.exists():
         hint = did_you_mean(Path(given).stem, library())
         raise ScenarioError(
@@ -434,7 +442,13 @@ def _require_place(data: Any, steps: tuple[str | int, ...], where: str) -> None:
                 raise ValueError(f"{where}: {so_far} has {len(data)} item(s), counted from [0]")
             so_far += f"[{step}]"
         else:
-            kind = "a list" if isinstance(data, list) else "keys" if isinstance(data, dict) else "one value"
+            kind = (
+                "a list"
+                if isinstance(data, list)
+                else "keys"
+                if isinstance(data, dict)
+                else "one value"
+            )
             raise ValueError(f"{where}: {so_far} holds {kind}; {step!r} does not lead into it")
         data = data[step]
 
