@@ -259,8 +259,14 @@ def test_the_licence_check_finds_what_is_wrong() -> None:
     check = script("check_licences")
     shelf = {
         "top": Fake(
-            ["Good_One>=1", "copyleft (>2)", "gone", "other; sys_platform == 'win32'"]
-            + ["spare; extra == 'more'", "absent; extra == 'more'"]
+            [
+                "Good_One>=1",
+                "copyleft (>2)",
+                "gone",
+                "other; sys_platform == 'win32'",
+                "spare; extra == 'more'",
+                "absent; extra == 'more'",
+            ]
         ),
         "spare": Fake([], License="MIT"),
         "good-one": Fake(["deep[x]; python_version > '3'", "tests; extra == 'dev'"], License="MIT"),

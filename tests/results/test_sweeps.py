@@ -11,7 +11,8 @@ import pytest
 
 import entrepot as ep
 from entrepot.core.errors import OutputError, ScenarioError, WorkersError
-from entrepot.results import executors
+from entrepot.results import executors, sweep_tables
+from entrepot.results import sweep as sweeps
 from entrepot.results.blocks import BLOCK, block_solver
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.sweep import MAX_POINTS, scenario_with, values_at
@@ -348,7 +349,10 @@ def test_a_sweep_that_asks_nothing_of_this_world_is_an_error(world):
 # Folders
 
 
-def test_a_folder_holds_tidy_tables_and_what_it_takes_to_repeat_them(world, alone, tmp_path):
+def test_a_folder_holds_tidy_tables_and_what_it_takes_to_repeat_them(
+    world, alone, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sweep_tables, "CHUNK", 20)  # in several pieces, as a large one
     out = tmp_path / "new" / "sweep"
     same(ep.run_sweep(world, sweep(), out=out), alone)
     assert sorted(p.name for p in out.iterdir()) == [
@@ -491,6 +495,8 @@ USA = ("parameters", "usa")
         (bad((*USA,), {"at": "changes[0].to", "normal": ["5%", "0%"]}), "must be positive"),
         (bad((*USA,), {"at": "changes[0].to", "lognormal": ["5%", "50%"]}), "one of logs"),
         (bad((*USA, "at"), "changes[0].by"), "takes exactly one of to, by"),
+        (bad(("outcomes",), []), "at least one column"),
+        (bad(("outcomes",), ["welfare_pct"] * 2), "none twice"),
         (bad(("parameters",), {}), "`parameters` is empty"),
         (bad(("parameters", "a b"), DRAWS["parameters"]["usa"]), "'a b' is no name"),
         (bad(("draws",), None), "needs `draws`"),
@@ -521,11 +527,12 @@ def test_what_does_not_fit_together_is_refused():
         grid({"a": {"at": "changes[0].to", **big}, "b": {"at": "changes[1].to", **big}})
 
 
-def test_bad_calls_say_what_to_do(world):
+def test_bad_calls_say_what_to_do(world, monkeypatch):
+    monkeypatch.setattr(sweeps, "MAX_NUMBERS", 5000)
     for data, said in (
         ({"outcomes": ["welfare"]}, "there is no 'welfare'; did you mean 'welfare_pct'"),
         ({"parameters": {"status": DRAWS["parameters"]["usa"]}}, "is a column of the result"),
-        ({"draws": MAX_POINTS, "outcomes": ["welfare_pct"] * 13}, "take fewer points"),
+        ({"draws": 126}, "take fewer points"),
     ):
         with pytest.raises(ScenarioError, match=said):
             ep.run_sweep(world, sweep(**data))

@@ -35,8 +35,9 @@ from entrepot.results.sweep_folder import (
 from entrepot.results.sweep_tables import (
     POINT_UNITS,
     column_units,
+    parameter_columns,
     point_rows,
-    region_table,
+    region_tables,
     summary,
 )
 from entrepot.results.tables import OUTCOMES, world_limits
@@ -57,12 +58,14 @@ class SweepResult:
     """Every point's answer, or why it has none.
 
     `rows` say how each point ended; `outcomes` (points, outcomes, n) holds the
-    sweep's outcomes by region, NaN where a point has no answer; `about` is the
-    provenance that `sweep.json` holds; `seconds` the time this run took.
+    sweep's outcomes by region, NaN where a point has no answer; `parameters`
+    every point's values by name; `about` is the provenance that `sweep.json`
+    holds; `seconds` the time this run took.
     """
 
     world: World
     sweep: Sweep
+    parameters: dict[str, list[Any]]
     rows: tuple[PointRow, ...]
     outcomes: Array
     about: dict[str, Any]
@@ -89,7 +92,9 @@ class SweepResult:
     @property
     def regions(self) -> Any:
         """One row a point and region, as a pandas DataFrame: parameters, status, outcomes."""
-        return region_table(self).to_pandas()
+        import pyarrow as pa
+
+        return pa.concat_tables(region_tables(self)).unify_dictionaries().to_pandas()
 
     def to_dict(self) -> dict[str, Any]:
         """The machine face: counts, reasons, percentiles and provenance as plain data."""
@@ -158,13 +163,14 @@ def run_sweep(
     result = SweepResult(
         world=world,
         sweep=sweep,
+        parameters=parameter_columns(sweep),
         rows=tuple(row for block in ordered for row in block.rows),
         outcomes=np.concatenate([block.outcomes for block in ordered]),
         about=about,
         seconds=time.perf_counter() - began,
     )
     if folder is not None:
-        put_parquet(folder / "regions.parquet", region_table(result))
+        put_parquet(folder / "regions.parquet", region_tables(result))
         put_csv(folder / "points.csv", point_rows(result))
     return result
 

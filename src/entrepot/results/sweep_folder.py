@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -105,11 +105,18 @@ def put_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     _put(path, lambda file: file.write(out.getvalue().encode()))
 
 
-def put_parquet(path: Path, table: Any) -> None:
-    """One Parquet file, whole or not at all."""
+def put_parquet(path: Path, tables: Iterator[Any]) -> None:
+    """One Parquet file of pyarrow tables below each other, whole or not at all."""
     import pyarrow.parquet as pq
 
-    _put(path, lambda file: pq.write_table(table, file, compression="zstd"))
+    def write(file: IO[bytes]) -> None:
+        first = next(tables)
+        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+
+    _put(path, write)
 
 
 def _put(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from entrepot.results.sweep import SweepResult
 
 PERCENTILES = (0, 5, 50, 95, 100)
+CHUNK = 10_000  # points of one table
 REASONS = 10  # named in a summary; the points table has them all
 POINT_UNITS = {
     "point": "number of the point, from 0",
@@ -33,47 +35,54 @@ def column_units(sweep: Sweep) -> dict[str, str]:
     """What every column of the tables is, by name."""
     units = dict.fromkeys(sweep.parameters, "words")
     for name in sweep.parameters:
-        if _numeric(sweep, name):
+        if is_numeric(sweep, name):
             units[name] = "number; a fraction where the sweep has per cent or points"
     return units | {name: UNITS[name] for name in sweep.outcomes} | POINT_UNITS
 
 
 def point_rows(result: SweepResult) -> list[dict[str, Any]]:
     """One row a point: its parameters, how it ended, the world's real income; absent values None."""
-    columns = parameter_columns(result.sweep)
     return [
-        {"point": i} | {name: values[i] for name, values in columns.items()} | asdict(row)
+        {"point": i} | {name: values[i] for name, values in result.parameters.items()} | asdict(row)
         for i, row in enumerate(result.rows)
     ]
 
 
-def region_table(result: SweepResult) -> Any:
-    """One row a point and region, as a pyarrow Table: parameters, status, outcomes; null where none."""
+def region_tables(result: SweepResult) -> Iterator[Any]:
+    """One row a point and region: parameters, status, outcomes; null where there is no answer.
+
+    As pyarrow Tables below each other, CHUNK points each, so that none is large.
+    """
     import pyarrow as pa
 
-    points, n = len(result.rows), len(result.world.regions)
+    n = len(result.world.regions)
 
     def labels(codes: Any, names: list[str]) -> Any:
         return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names))
 
-    def words(values: list[Any]) -> Any:
+    def words(values: list[str]) -> Any:
         names = sorted(set(values))
         at = {name: i for i, name in enumerate(names)}
         return labels(np.repeat([at[v] for v in values], n), names)
 
-    table: dict[str, Any] = {"point": np.repeat(np.arange(points, dtype=np.int32), n)}
-    for name, values in parameter_columns(result.sweep).items():
-        table[name] = np.repeat(values, n) if _numeric(result.sweep, name) else words(values)
-    table["status"] = words([row.status for row in result.rows])
-    table["region"] = labels(np.tile(np.arange(n), points), list(result.world.regions))
-    for k, name in enumerate(result.sweep.outcomes):
-        table[name] = pa.array(result.outcomes[:, k].ravel(), from_pandas=True)
-    return pa.table(table)
+    for first in range(0, len(result.rows), CHUNK):
+        part = slice(first, first + CHUNK)
+        rows = result.rows[part]
+        points = np.arange(first, first + len(rows), dtype=np.int32)
+        table: dict[str, Any] = {"point": np.repeat(points, n)}
+        for name, values in result.parameters.items():
+            numeric = is_numeric(result.sweep, name)
+            table[name] = np.repeat(values[part], n) if numeric else words(values[part])
+        table["status"] = words([row.status for row in rows])
+        table["region"] = labels(np.tile(np.arange(n), len(rows)), list(result.world.regions))
+        for k, name in enumerate(result.sweep.outcomes):
+            table[name] = pa.array(result.outcomes[part, k].ravel(), from_pandas=True)
+        yield pa.table(table)
 
 
 def parameter_columns(sweep: Sweep) -> dict[str, list[Any]]:
     """Every point's parameters by name: numbers where all its values are, words otherwise."""
-    numeric = {name: _numeric(sweep, name) for name in sweep.parameters}
+    numeric = {name: is_numeric(sweep, name) for name in sweep.parameters}
     columns: dict[str, list[Any]] = {name: [] for name in sweep.parameters}
     for i in range(sweep.points):
         for name, value in values_at(sweep, i).items():
@@ -81,7 +90,8 @@ def parameter_columns(sweep: Sweep) -> dict[str, list[Any]]:
     return columns
 
 
-def _numeric(sweep: Sweep, name: str) -> bool:
+def is_numeric(sweep: Sweep, name: str) -> bool:
+    """Whether all values of a parameter are numbers."""
     values = sweep.parameters[name].values
     return values is None or all(number(value) is not None for value in values)
 

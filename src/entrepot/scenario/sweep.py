@@ -229,7 +229,7 @@ class Sweep(_Strict):
     `design`: `grid` takes every combination (the last parameter fastest),
     `zip` the first value of each, then the second, and so on; `draws` takes
     `draws` independent draws from `seed`. `outcomes` are the columns kept for
-    every region; real income is always the first.
+    every region; the summary is of the first.
     """
 
     name: Annotated[Words, Field(max_length=120)]
@@ -243,6 +243,8 @@ class Sweep(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Sweep:
+        if not self.outcomes or len(set(self.outcomes)) < len(self.outcomes):
+            raise ValueError("`outcomes` names at least one column, and none twice")
         if not self.parameters:
             raise ValueError("`parameters` is empty; name at least one")
         for name in self.parameters:
