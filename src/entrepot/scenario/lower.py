@@ -227,7 +227,7 @@ def _shock(
             )
         per_instrument.setdefault(row.name, []).append((i, change, cells))
 
-    new = {key: array.copy() for key, array in base.items()}
+    new = dict(base)
     taxed = np.zeros((s, n, n), bool)  # cells that an export tax or subsidy sets
     tau = one
     for name, entries in per_instrument.items():
@@ -244,9 +244,10 @@ def _shock(
                         f"an export tax and an export subsidy meet in {_cell_name(world, clash)}."
                     )
                 taxed |= touched
-            new[row.target] = np.where(
-                touched, _combined(world, row, entries, base[row.target]), new[row.target]
-            )
+            found = _combined(world, row, entries, base[row.target])
+            if new[row.target] is not base[row.target]:  # an export tax beside a subsidy
+                np.copyto(found, new[row.target], where=~touched)
+            new[row.target] = found
             if row.target in ("t", "x") and (bad := touched & ~(new[row.target] > -1)).any():
                 which = [f"changes[{i}]" for i, _, cells in entries if (cells & bad).any()]
                 raise ScenarioError(
@@ -273,23 +274,28 @@ def _combined(
 ) -> Array:
     """New values of one instrument's array; cells met twice follow their stated `combine`."""
     new = base.copy()
-    owner = np.full(base.shape, -1, dtype=np.int32)
+    values, before = new.ravel(), base.ravel()
+    owner = np.full(base.size, -1, dtype=np.int32)
     for i, change, cells in entries:
-        value = _value(row, change, base)
-        first = cells & (owner < 0)
-        again = cells & ~first
+        at = np.flatnonzero(cells)
+        value = _value(row, change, before[at])
+        again = owner[at] >= 0
         if again.any():
+            met = at[again]
             for k, other, _ in entries:
-                meets = again & (owner == k)
-                if meets.any() and (change.combine is None or other.combine != change.combine):
+                meets = met[owner[met] == k]
+                if meets.size and (change.combine is None or other.combine != change.combine):
+                    mask = np.zeros(base.shape, bool)
+                    mask.ravel()[meets] = True
                     raise ScenarioError(
                         f"changes[{k}] and changes[{i}] both set {row.name} for "
-                        f"{_cell_name(world, meets)}; give both the same `combine` "
+                        f"{_cell_name(world, mask)}; give both the same `combine` "
                         "(multiply, add, max or min), or make them disjoint."
                     )
-            new = np.where(again, _meet(row, change.combine or "max", new, value, base), new)
-        new = np.where(first, value, new)
-        owner[cells] = i
+            how = change.combine or "max"
+            value[again] = _meet(row, how, values[met], value[again], before[met])
+        values[at] = value
+        owner[at] = i
     return new
 
 
