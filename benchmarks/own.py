@@ -159,7 +159,8 @@ def sweeping() -> list[Row]:
         runs = []
         for i in range(3):
             wall, _ = process([*command, f"{folder}/{i}"], _plain())
-            rows = list(csv.DictReader(Path(folder, str(i), "points.csv").open()))
+            text = Path(folder, str(i), "points.csv").read_text(encoding="utf-8")
+            rows = list(csv.DictReader(text.splitlines()))
             assert all(row["status"] == "converged" for row in rows)
             runs.append(wall / 1e3)
     each = [1e3 * float(row["seconds"]) for row in rows]

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import EntrepotError, InfeasibleError, NotConvergedError
 from entrepot.core.version import __version__
-from entrepot.equilibrium.economy import Economy, calibrate
+from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.equations import Point
 from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.outcome import State, base_state
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.welfare import Welfare, welfare
-from entrepot.results.run import closed, solve_certified
+from entrepot.results.run import closed, economy_of, solve_certified
 from entrepot.results.tables import outcome_columns
 from entrepot.results.warm import point_of, response_of
 from entrepot.scenario.lower import lower, with_baseline
-from entrepot.scenario.model import BaselineTariff
+from entrepot.scenario.model import Assumptions, BaselineTariff
 from entrepot.scenario.sweep import Sweep, number, scenario_with, values_at
 from entrepot.world.world import World
 
@@ -112,9 +112,10 @@ def block_solver(world: World, sweep: Sweep, tolerance: float) -> Callable[[int]
         return with_baseline(world, baseline)[0]
 
     @lru_cache(KEPT)
-    def setting(table: World, theta: bytes, taxes: Any, inventories: Any, closure: str) -> Setting:
-        economy = calibrate(table, np.frombuffer(theta), taxes=taxes, inventories=inventories)
-        economy, mode = closed(economy, closure, tolerance)
+    def setting(table: World, theta: bytes, assumptions: str) -> Setting:
+        given = Assumptions.model_validate_json(assumptions)
+        economy = economy_of(table, np.frombuffer(theta), given)
+        economy, mode = closed(economy, given.closure, tolerance)
         return Setting(economy, mode, base_state(economy), response_of(economy))
 
     def solve_point(values: dict[str, Any], near: list[Near]) -> tuple[PointRow, Array]:
@@ -124,9 +125,7 @@ def block_solver(world: World, sweep: Sweep, tolerance: float) -> Callable[[int]
         if given.baseline and given.without_supplier == "refuse":
             table = with_tariffs(given.baseline)  # else `lower` attaches them, point by point
         lowered = lower(scenario, table)
-        use = setting(
-            lowered.world, lowered.theta.tobytes(), given.taxes, given.inventories, given.closure
-        )
+        use = setting(lowered.world, lowered.theta.tobytes(), given.model_dump_json())
         begin = _nearest(near, use, values)
         try:
             found = solve_certified(use.economy, lowered.shock, use.mode, tolerance, begin, use.pre)

@@ -184,9 +184,7 @@ def run(
     began = time.perf_counter()
     lowered = lower(scenario, world)
     given = scenario.assumptions
-    economy = calibrate(
-        lowered.world, lowered.theta, taxes=given.taxes, inventories=given.inventories
-    )
+    economy = economy_of(lowered.world, lowered.theta, given)
     try:
         solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
     except InfeasibleError as error:
@@ -219,6 +217,11 @@ def run(
         deficit_part=solved.deficit_part,
         tolerance=tolerance,
     )
+
+
+def economy_of(world: World, theta: Array, given: Assumptions) -> Economy:
+    """The economy of a world under a scenario's assumptions, its elasticities given by sector."""
+    return calibrate(world, theta, taxes=given.taxes, inventories=given.inventories)
 
 
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
@@ -297,9 +300,7 @@ def _other_headlines(
         label = f"{name} ({elasticity_sets()[name]['label']})"
         try:
             theta, label = theta_for(name, lowered.world)
-            other = calibrate(
-                lowered.world, theta, taxes=given.taxes, inventories=given.inventories
-            )
+            other = economy_of(lowered.world, theta, given)
             out.append(_headline(label, given.closure, other, lowered.shock, tolerance))
         except EntrepotError as error:
             out.append(Headline(label, given.closure, None, str(error)))
