@@ -45,6 +45,8 @@ def solve_blocks(
     scheduler: str | None,
 ) -> Generator[Block, None, None]:
     """Blocks as they are finished, in any order; the same numbers whoever solves them."""
+    if not blocks:
+        return
     if scheduler is not None:
         yield from _by_scheduler(world, sweep, tolerance, blocks, scheduler)
     elif min(workers, len(blocks)) > 1:
