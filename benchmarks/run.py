@@ -30,6 +30,7 @@ def main() -> None:
         "tariffs": own.counterfactual_tariffs,
         "opening": own.counterfactual_opening,
         "dense": own.counterfactual_dense,
+        "sweep": own.sweeping,
         "import": own.importing,
         "cli": own.command_line,
         **against.ROWS,

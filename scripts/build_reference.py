@@ -23,12 +23,14 @@ from entrepot.catalogues.addresses import addresses, spans
 from entrepot.catalogues.elasticities import STANDARD, elasticities, elasticity_sets
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
+from entrepot.results.sweep_tables import POINT_UNITS
 from entrepot.results.tables import LIMITS, SECTOR_UNITS, TRADE_UNITS, UNITS
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenario
 from entrepot.scenario.read import library, read_scenario
 from entrepot.scenario.select import SECTOR_GROUPS
+from entrepot.scenario.sweep import Parameter, Sweep
 from entrepot.sources import plain
 from entrepot.sources.formats import FORMATS
 from entrepot.validation import VALIDATIONS
@@ -120,7 +122,7 @@ def instruments() -> str:
         for i in INSTRUMENTS.values()
     ]
     parts = [
-        "# Instruments and scenario keys",
+        "# Instruments, scenario and sweep keys",
         table(("instrument", "what it changes", "amounts", "who and what", "welfare term"), rows),
     ]
     for model, title in (
@@ -128,6 +130,8 @@ def instruments() -> str:
         (Change, "a change"),
         (Assumptions, "`assumptions`"),
         (BaselineTariff, "a `baseline` tariff"),
+        (Sweep, "a sweep"),
+        (Parameter, "a sweep's parameter"),
     ):
         parts += [f"## Keys of {title}", _docstring(model), _keys(model)]
     return "\n\n".join(parts)
@@ -137,7 +141,7 @@ def _keys(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else _default(field.default)
-        rows.append((code(name), _type(field.annotation), default))
+        rows.append((code(field.alias or name), _type(field.annotation), default))
     return table(("key", "values", "default"), rows)
 
 
@@ -149,7 +153,15 @@ def _default(value: object) -> str:
     return "none" if value is None else code(str(value).lower())
 
 
-WORDS = {str: "text", float: "number", bool: "true or false", Amount: "amount", type(None): ""}
+WORDS: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Amount: "amount",
+    Any: "anything a scenario can hold there",
+    type(None): "",
+}
 
 
 def _type(annotation: Any) -> str:
@@ -159,6 +171,8 @@ def _type(annotation: Any) -> str:
         return _type(inside[0])
     if origin is Literal:
         return " or ".join(code(choice) for choice in inside)
+    if origin is tuple and inside == (inside[0],) * 2:
+        return f"two of: {_type(inside[0])}"
     if origin is tuple:
         return "a name or a list of names" if inside[0] is str else f"list: {_type(inside[0])}"
     if origin is dict:
@@ -267,6 +281,9 @@ def results() -> str:
             table(("column", "meaning and unit"), [(code(k), v) for k, v in SECTOR_UNITS.items()]),
             "## Columns of `trade.parquet`",
             table(("column", "meaning and unit"), [(code(k), v) for k, v in TRADE_UNITS.items()]),
+            "## Columns of a sweep's tables",
+            table(("column", "meaning and unit"), [(code(k), v) for k, v in POINT_UNITS.items()]),
+            "And a column a parameter; by economy also those of the outcomes chosen.",
             "## Terms of the welfare split",
             table(("term", "what it measures"), [(code(k), v) for k, v in SPLIT_TERMS.items()]),
             "[Formulas](../../explanation/model.md#welfare-and-its-parts).",

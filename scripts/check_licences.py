@@ -57,23 +57,30 @@ def installed(name: str) -> metadata.Distribution | None:
         return None
 
 
-def requirements(distribution: metadata.Distribution) -> Iterator[tuple[str, bool]]:
-    """Names that a distribution requires, and whether only under a condition; extras left out."""
+def requirements(
+    distribution: metadata.Distribution, extras: bool = False
+) -> Iterator[tuple[str, bool]]:
+    """Names that a distribution requires, and whether only under a condition or for an extra."""
     for line in distribution.requires or []:
         requirement, _, condition = line.partition(";")
-        if "extra" in condition:
+        if "extra" in condition and not extras:
             continue
         if match := re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", requirement):
             yield canonical(match[1]), bool(condition.strip())
 
 
 def needed(root: str, lookup: Lookup = installed) -> dict[str, metadata.Distribution | None]:
-    """Every distribution that one needs, direct or not; None where it should be here and is not."""
+    """Every distribution that one needs, direct or not; None where it should be here and is not.
+
+    The root's own extras count where they are installed.
+    """
     found: dict[str, metadata.Distribution | None] = {}
     queue = [canonical(root)]
     while queue:
-        distribution = lookup(queue.pop())
-        for name, conditional in requirements(distribution) if distribution else ():
+        owner = queue.pop()
+        distribution = lookup(owner)
+        wanted = requirements(distribution, owner == canonical(root)) if distribution else ()
+        for name, conditional in wanted:
             if name in found:
                 continue
             there = lookup(name)

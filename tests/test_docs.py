@@ -24,6 +24,7 @@ from entrepot.report.terminal import print_result
 from entrepot.results.tables import UNITS
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.lower import lower
+from entrepot.scenario.sweep import scenario_with, values_at
 from entrepot.validation import VALIDATIONS
 from entrepot.world.shelf import SHELF
 
@@ -95,6 +96,10 @@ def test_scenarios_shown_can_be_asked(page: Path, world: ep.World) -> None:
     for block in blocks(page):
         if block.kind == "yaml":
             shown = yaml.safe_load(block.text)
+            if "design" in shown:
+                sweep = ep.read_sweep(shown)
+                lower(scenario_with(sweep, values_at(sweep, sweep.points - 1)), world)
+                continue
             change = {
                 "importers": "USA",
                 "exporters": "CHN",
@@ -253,25 +258,36 @@ def test_licences_are_in_order() -> None:
 def test_the_licence_check_finds_what_is_wrong() -> None:
     check = script("check_licences")
     shelf = {
-        "top": Fake(["Good_One>=1", "copyleft (>2)", "gone", "other; sys_platform == 'win32'"]),
+        "top": Fake(
+            [
+                "Good_One>=1",
+                "copyleft (>2)",
+                "gone",
+                "other; sys_platform == 'win32'",
+                "spare; extra == 'more'",
+                "absent; extra == 'more'",
+            ]
+        ),
+        "spare": Fake([], License="MIT"),
         "good-one": Fake(["deep[x]; python_version > '3'", "tests; extra == 'dev'"], License="MIT"),
         "deep": Fake([], Classifier="License :: OSI Approved :: BSD License"),
         "copyleft": Fake([], License_Expression="GPL-3.0-or-later"),
     }
     found = check.needed("top", shelf.get)
-    assert set(found) == {"good-one", "deep", "copyleft", "gone"}
+    assert set(found) == {"good-one", "deep", "copyleft", "gone", "spare"}
     row = {"licence": "MIT", "source": "direct"}
     table = {("package", "good-one"): row, ("package", "copyleft"): row, ("data", "a"): row}
     lines = list(check.problems(table, found, ["b"]))
     for part in (
         "gone is required",
         "deep is installed",
+        "spare is installed",
         "copyleft: 'GPL",
         "file a",
         "b is embedded",
     ):
         assert sum(part in line for line in lines) == 1, part
-    assert len(lines) == 5
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ _HOME = {
     "read_scenario": "entrepot.scenario.read",
     "run": "entrepot.results.run",
     "Result": "entrepot.results.run",
+    "Sweep": "entrepot.scenario.sweep",
+    "Parameter": "entrepot.scenario.sweep",
+    "read_sweep": "entrepot.scenario.sweep",
+    "run_sweep": "entrepot.results.sweep",
+    "SweepResult": "entrepot.results.sweep",
     "compare": "entrepot.results.compare",
     "write_result": "entrepot.report.write",
     "EntrepotError": "entrepot.core.errors",
@@ -59,10 +64,15 @@ if TYPE_CHECKING:
     from entrepot.results.compare import compare as compare
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run
+    from entrepot.results.sweep import SweepResult as SweepResult
+    from entrepot.results.sweep import run_sweep as run_sweep
     from entrepot.scenario.model import Assumptions as Assumptions
     from entrepot.scenario.model import Change as Change
     from entrepot.scenario.model import Scenario as Scenario
     from entrepot.scenario.read import read_scenario as read_scenario
+    from entrepot.scenario.sweep import Parameter as Parameter
+    from entrepot.scenario.sweep import Sweep as Sweep
+    from entrepot.scenario.sweep import read_sweep as read_sweep
     from entrepot.sources.formats import read_table as read_table
     from entrepot.sources.raw import RawTable as RawTable
     from entrepot.world.aggregate import aggregate as aggregate

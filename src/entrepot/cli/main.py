@@ -1,4 +1,4 @@
-"""`entrepot`: run, compare, validate, scenarios, world."""
+"""`entrepot`: run, sweep, compare, validate, scenarios, world."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from entrepot.cli import linear, shape
+from entrepot.cli.options import TariffOption, world_with_tariffs
 from entrepot.cli.output import JsonFlag, console, print_json
+from entrepot.cli.sweep import sweep_command
 from entrepot.core.errors import EntrepotError, ScenarioError
 
 app = typer.Typer(
@@ -29,6 +31,7 @@ app = typer.Typer(
 app.add_typer(shape.app, name="world")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
+app.command("sweep")(sweep_command)
 
 
 def main() -> None:
@@ -94,10 +97,7 @@ def run_command(
         str, typer.Argument(help="A scenario file, or the name of a library scenario.")
     ],
     world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
-    tariffs: Annotated[
-        Path | None,
-        typer.Option(help="CSV of tariffs to attach: importer, exporter, sector, rate (fraction)."),
-    ] = None,
+    tariffs: TariffOption = None,
     closure: Annotated[
         str | None,
         typer.Option(
@@ -114,21 +114,11 @@ def run_command(
     from entrepot.report.write import check_folder, write_result
     from entrepot.results.run import run
     from entrepot.scenario.read import read_scenario, with_assumptions
-    from entrepot.world.shelf import load_world
 
     question = with_assumptions(read_scenario(scenario), closure, elasticities)
     if out is not None:
         check_folder(out)
-    table = load_world(world)
-    if tariffs is not None:
-        from entrepot.sources.tariffs import read_tariffs
-        from entrepot.world.world import attach
-
-        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes, table.parent)
-        table = attach(
-            table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
-        )
-    result = run(table, question)
+    result = run(world_with_tariffs(world, tariffs), question)
     gone: BaseException | None = None
     try:
         if as_json:

@@ -49,6 +49,29 @@ Atol = Annotated[
 AsCsv = Annotated[bool, typer.Option("--csv", help="A plain folder with CSV instead of Parquet.")]
 
 
+TariffOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tariffs",
+        help="CSV of tariffs to attach: importer, exporter, sector, rate (fraction).",
+    ),
+]
+
+
+def world_with_tariffs(name: str, tariffs: Path | None) -> World:
+    """A world by name or file, with tariffs from a CSV file attached where one is named."""
+    from entrepot.world.shelf import load_world
+
+    table = load_world(name)
+    if tariffs is None:
+        return table
+    from entrepot.sources.tariffs import read_tariffs
+    from entrepot.world.world import attach
+
+    rates, source = read_tariffs(tariffs, table.regions, table.sector_codes, table.parent)
+    return attach(table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source)
+
+
 def read_source(
     name: str, format_: str | None, year: int | None, member: str | None, parts: str
 ) -> RawTable:

@@ -38,3 +38,7 @@ class NotConvergedError(EntrepotError):
 
 class OutputError(EntrepotError):
     """Results could not be written; nothing was left half-written."""
+
+
+class WorkersError(EntrepotError):
+    """Workers of a sweep could not be reached or ended; what they had finished is kept."""

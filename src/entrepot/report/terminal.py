@@ -20,6 +20,7 @@ from entrepot.results.tables import (
     region_rows,
     sector_rows,
 )
+from entrepot.world.world import World
 
 CLOSURES = {
     "world_share": "trade deficits keep their share of world value added",
@@ -101,10 +102,8 @@ def _signed(amount: Any) -> str | None:
     return None if amount is None else (f"+{amount}" if amount.value > 0 else str(amount))
 
 
-def _facts(console: Console, result: Result) -> None:
-    world, solve, worst = result.base_world, result.solve, result.certificate.worst
-    given = assumption_rows(result)
-    measured = world.provenance.get("measured_error", {})
+def world_facts(world: World) -> Table:
+    """What was asked, what of it is estimated, and how far off; more rows can be added."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
@@ -113,8 +112,15 @@ def _facts(console: Console, result: Result) -> None:
     grid.add_row("Data", escape(f"{world.name}: {size}, {world.year}; {source}"))
     for text in world.provenance.get("estimated", []):
         grid.add_row("Estimated", escape(text))
-    if measured:
+    if measured := world.provenance.get("measured_error", {}):
         grid.add_row("Error of it", escape(str(measured.get("summary", ""))))
+    return grid
+
+
+def _facts(console: Console, result: Result) -> None:
+    solve, worst = result.solve, result.certificate.worst
+    given = assumption_rows(result)
+    grid = world_facts(result.base_world)
     grid.add_row("Closure", f"{given['closure']}: {CLOSURES[given['closure']]}")
     grid.add_row("Elasticities", escape(given["elasticities"]))
     tariffs = given["tariffs"]

@@ -15,6 +15,8 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, 
 from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.equations import Point
+from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.outcome import (
     Certificate,
     State,
@@ -24,6 +26,7 @@ from entrepot.equilibrium.outcome import (
     rebase,
     require_certified,
 )
+from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import Solution, solve
 from entrepot.equilibrium.welfare import (
@@ -182,9 +185,7 @@ def run(
     began = time.perf_counter()
     lowered = lower(scenario, world)
     given = scenario.assumptions
-    economy = calibrate(
-        lowered.world, lowered.theta, taxes=given.taxes, inventories=given.inventories
-    )
+    economy = economy_of(lowered.world, lowered.theta, given)
     try:
         solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
     except InfeasibleError as error:
@@ -219,32 +220,56 @@ def run(
     )
 
 
+def economy_of(world: World, theta: Array, given: Assumptions) -> Economy:
+    """The economy of a world under a scenario's assumptions, its elasticities given by sector."""
+    return calibrate(world, theta, taxes=given.taxes, inventories=given.inventories)
+
+
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
     """Solve under a closure of `Assumptions.closure` and certify; see docs/explanation/model.md."""
+    economy, mode = closed(economy, closure, tolerance)
+    base = base_state(economy)
     deficit_part = None
-    if economy.base_gap > BASE_LIMIT and closure != "balanced_first":
+    if closure == "zero":
+        alone = solve_certified(economy, no_shock(economy), mode, tolerance)[0]
+        deficit_part = welfare(economy, base, alone).real_income - 1
+    return Solved(economy, base, *solve_certified(economy, shock, mode, tolerance), deficit_part)
+
+
+def closed(economy: Economy, closure: str, tolerance: float) -> tuple[Economy, Closure]:
+    """The economy to solve, balanced first where the closure says so, and the solver's rule.
+
+    Raises WorldError for a base that is too far from an equilibrium to be changed from.
+    """
+    if closure == "balanced_first":
+        return balanced(economy, tolerance), "none"
+    if economy.base_gap > BASE_LIMIT:
         raise WorldError(
             f"the base misses its own equations by {economy.base_gap:.1e}, so changes from it would "
             "mix in that error; use `closure: balanced_first`, which re-solves it."
         )
-    if closure == "balanced_first":
-        economy = balanced(economy, tolerance)
-    mode: Literal["world_share", "proportional", "none"] = "world_share"
-    if closure == "proportional":
-        mode = "proportional"
-    elif closure in ("zero", "balanced_first"):
-        mode = "none"
-    base = base_state(economy)
     if closure == "zero":
-        still = no_shock(economy)
-        alone = new_state(economy, still, solve(economy, still, closure="none", tol=tolerance))
-        require_certified(certify(economy, still, alone, tolerance=max(100 * tolerance, 1e-12)))
-        deficit_part = welfare(economy, base, alone).real_income - 1
-    solution = solve(economy, shock, closure=mode, tol=tolerance)
+        return economy, "none"
+    return economy, "proportional" if closure == "proportional" else "world_share"
+
+
+def solve_certified(
+    economy: Economy,
+    shock: TradeShock,
+    mode: Closure,
+    tolerance: float,
+    begin: Point | None = None,
+    pre: Preconditioner | None = None,
+) -> tuple[State, Solution, Certificate]:
+    """The new equilibrium, how it was found, and its certificate, which has passed.
+
+    `begin` and `pre` as in `equilibrium.solve`. Raises InfeasibleError or NotConvergedError.
+    """
+    solution = solve(economy, shock, closure=mode, begin=begin, pre=pre, tol=tolerance)
     state = new_state(economy, shock, solution)
     certificate = certify(economy, shock, state, tolerance=max(100 * tolerance, 1e-12))
     require_certified(certificate)
-    return Solved(economy, base, state, solution, certificate, deficit_part)
+    return state, solution, certificate
 
 
 def balanced(economy: Economy, tolerance: float) -> Economy:
@@ -276,9 +301,7 @@ def _other_headlines(
         label = f"{name} ({elasticity_sets()[name]['label']})"
         try:
             theta, label = theta_for(name, lowered.world)
-            other = calibrate(
-                lowered.world, theta, taxes=given.taxes, inventories=given.inventories
-            )
+            other = economy_of(lowered.world, theta, given)
             out.append(_headline(label, given.closure, other, lowered.shock, tolerance))
         except EntrepotError as error:
             out.append(Headline(label, given.closure, None, str(error)))

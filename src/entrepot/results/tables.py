@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from entrepot.core.version import __version__
 from entrepot.world.build import steps_in_words
 
 if TYPE_CHECKING:
+    from entrepot.equilibrium.outcome import State
+    from entrepot.equilibrium.welfare import Welfare
     from entrepot.results.run import Result
+    from entrepot.world.world import World
 
 Array = NDArray[np.float64]
 
@@ -42,6 +45,20 @@ UNITS = {
     "tariff_revenue_musd": "tariff revenue, million USD relative to world value added",
     "income_musd": "base income (final use), million USD",
 }
+
+OUTCOMES = (
+    "welfare_pct",
+    "welfare_musd",
+    "welfare_without_transfer_pct",
+    "real_wage_pct",
+    "price_level_pct",
+    "output_pct",
+    "exports_pct",
+    "imports_pct",
+    "tariff_revenue_musd",
+    "income_musd",
+)
+"""Columns of `UNITS` that need neither the scenario nor the split: a sweep can keep them."""
 
 SECTOR_UNITS = {
     "output_musd": "world output, base, million USD",
@@ -84,7 +101,27 @@ def _ratio(new: Array, old: Array) -> Array:
         return np.where(old > 0, new / old, np.nan)
 
 
-def volumes(result: Result) -> dict[str, tuple[Array, Array]]:
+class Answer(Protocol):
+    """What outcome columns are read from: a Result, or one point of a sweep."""
+
+    @property
+    def base_world(self) -> World:
+        """The world asked."""
+
+    @property
+    def base(self) -> State:
+        """What results are reported against."""
+
+    @property
+    def state(self) -> State:
+        """The new equilibrium."""
+
+    @property
+    def welfare(self) -> Welfare:
+        """Real income and its parts."""
+
+
+def volumes(result: Answer) -> dict[str, tuple[Array, Array]]:
     """Base and new volumes at base prices, million USD: output, exports, imports (s, n), flows.
 
     Sales between parts of one economy are no exports.
@@ -110,29 +147,38 @@ def _plain(value: Any) -> Any:
     return value if np.isfinite(value) else None
 
 
-def region_rows(result: Result) -> list[dict[str, Any]]:
-    """One row a region; columns as in `UNITS`, absent values None."""
-    world, vol = result.base_world, volumes(result)
-    names = economy_names(world.regions) | dict(world.region_names)
-    w = result.welfare
+def outcome_columns(answer: Answer, wanted: Iterable[str]) -> dict[str, Array]:
+    """The outcomes wanted, by region (n,), in the order of `OUTCOMES`."""
+    wanted, w = set(wanted), answer.welfare
     columns: dict[str, Array] = {
         "welfare_pct": pct(w.real_income),
-        "welfare_musd": (w.real_income - 1) * result.base.I,
+        "welfare_musd": (w.real_income - 1) * answer.base.I,
         "welfare_without_transfer_pct": pct(w.without_transfer),
         "real_wage_pct": pct(w.real_wage),
         "price_level_pct": pct(w.price),
+        "tariff_revenue_musd": answer.state.tariff_revenue,
+        "income_musd": answer.base.I,
     }
-    for key in ("output", "exports", "imports"):
-        before, after = vol[key]
-        columns[f"{key}_pct"] = pct(_ratio(after.sum(0), before.sum(0)))
+    if wanted & {"output_pct", "exports_pct", "imports_pct"}:
+        for key, (before, after) in volumes(answer).items():
+            if key != "flows":
+                columns[f"{key}_pct"] = pct(_ratio(after.sum(0), before.sum(0)))
+    return {key: columns[key] for key in OUTCOMES if key in wanted}
+
+
+def region_rows(result: Result) -> list[dict[str, Any]]:
+    """One row a region; columns as in `UNITS`, absent values None."""
+    world = result.base_world
+    names = economy_names(world.regions) | dict(world.region_names)
+    columns = outcome_columns(result, OUTCOMES)
     for term, values in result.split.items():
         columns[f"{term}_pct"] = 100 * values
     if result.deficit_part is not None:
         columns["deficit_part_pct"] = 100 * result.deficit_part
     columns["trade_creation_musd"] = result.shift.creation
     columns["trade_diversion_musd"] = result.shift.diversion
-    columns["tariff_revenue_musd"] = result.state.tariff_revenue
-    columns["income_musd"] = result.base.I
+    # Of the outcomes, these two stand last.
+    columns |= {key: columns.pop(key) for key in ("tariff_revenue_musd", "income_musd")}
     return [
         {"region": code, "name": names[code]}
         | {key: _plain(values[i]) for key, values in columns.items()}
@@ -233,13 +279,8 @@ def _group_row(
 
 def limits(result: Result) -> list[str]:
     """What the answer leaves out, in sentences."""
-    lines = list(LIMITS)
     world = result.base_world
-    estimated = world.provenance.get("estimated", [])
-    if world.provenance.get("notes"):
-        lines += [str(note) for note in world.provenance["notes"]]
-    lines += steps_in_words(world.provenance)
-    lines += [f"Estimated, not observed: {text}" for text in estimated]
+    lines = world_limits(world)
     if result.lowered.tariff_source == "none":
         lines.append(
             "No tariffs are attached: the revenue that moves when trade moves under existing duties "
@@ -266,6 +307,13 @@ def limits(result: Result) -> list[str]:
         note[0].upper() + note[1:] + "." for note in (*result.economy.notes, *result.lowered.notes)
     ]
     return lines
+
+
+def world_limits(world: World) -> list[str]:
+    """What any answer on a world leaves out: of the model, and of the table."""
+    said = world.provenance
+    lines = [*LIMITS, *map(str, said.get("notes", [])), *steps_in_words(said)]
+    return lines + [f"Estimated, not observed: {text}" for text in said.get("estimated", [])]
 
 
 def _moves_services(result: Result) -> bool:

@@ -15,7 +15,7 @@ from entrepot.equilibrium.shock import TradeShock
 from entrepot.scenario import select
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS, Instrument
-from entrepot.scenario.model import Change, Scenario
+from entrepot.scenario.model import BaselineTariff, Change, Scenario
 from entrepot.world.aggregate import aggregate
 from entrepot.world.world import World, attach, trade_flows
 
@@ -53,7 +53,7 @@ def lower(scenario: Scenario, world: World) -> Lowered:
     notes: list[str] = []
     if scenario.assumptions.without_supplier == "merge":
         world, notes = _merge_until_supplied(scenario, world)
-    world, source, assumed = _with_baseline(scenario, world)
+    world, source, assumed = with_baseline(world, scenario.assumptions.baseline)
     shock, groups, named = _shock(scenario, world)
     theta, name = theta_for(scenario.assumptions.elasticities, world)
     if assumed and "tariffs" in world.satellites:
@@ -106,10 +106,10 @@ def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Arra
     return theta, name
 
 
-def _with_baseline(scenario: Scenario, world: World) -> tuple[World, str, bool]:
+def with_baseline(world: World, rows: Sequence[BaselineTariff]) -> tuple[World, str, bool]:
+    """The world with tariffs, assumed where it has none; their source; whether they are assumed."""
     if "tariffs" in world.satellites:
         return world, world.satellites["tariffs"].source, False
-    rows = scenario.assumptions.baseline
     if not rows:
         return world, "none", False
     n, s = len(world.regions), len(world.sectors)
@@ -227,7 +227,7 @@ def _shock(
             )
         per_instrument.setdefault(row.name, []).append((i, change, cells))
 
-    new = {key: array.copy() for key, array in base.items()}
+    new = dict(base)
     taxed = np.zeros((s, n, n), bool)  # cells that an export tax or subsidy sets
     tau = one
     for name, entries in per_instrument.items():
@@ -244,9 +244,10 @@ def _shock(
                         f"an export tax and an export subsidy meet in {_cell_name(world, clash)}."
                     )
                 taxed |= touched
-            new[row.target] = np.where(
-                touched, _combined(world, row, entries, base[row.target]), new[row.target]
-            )
+            found = _combined(world, row, entries, base[row.target])
+            if new[row.target] is not base[row.target]:  # an export tax beside a subsidy
+                np.copyto(found, new[row.target], where=~touched)
+            new[row.target] = found
             if row.target in ("t", "x") and (bad := touched & ~(new[row.target] > -1)).any():
                 which = [f"changes[{i}]" for i, _, cells in entries if (cells & bad).any()]
                 raise ScenarioError(
@@ -273,23 +274,28 @@ def _combined(
 ) -> Array:
     """New values of one instrument's array; cells met twice follow their stated `combine`."""
     new = base.copy()
-    owner = np.full(base.shape, -1, dtype=np.int32)
+    values, before = new.ravel(), base.ravel()
+    owner = np.full(base.size, -1, dtype=np.int32)
     for i, change, cells in entries:
-        value = _value(row, change, base)
-        first = cells & (owner < 0)
-        again = cells & ~first
+        at = np.flatnonzero(cells)
+        value = _value(row, change, before[at])
+        again = owner[at] >= 0
         if again.any():
+            met = at[again]
             for k, other, _ in entries:
-                meets = again & (owner == k)
-                if meets.any() and (change.combine is None or other.combine != change.combine):
+                meets = met[owner[met] == k]
+                if meets.size and (change.combine is None or other.combine != change.combine):
+                    mask = np.zeros(base.shape, bool)
+                    mask.ravel()[meets] = True
                     raise ScenarioError(
                         f"changes[{k}] and changes[{i}] both set {row.name} for "
-                        f"{_cell_name(world, meets)}; give both the same `combine` "
+                        f"{_cell_name(world, mask)}; give both the same `combine` "
                         "(multiply, add, max or min), or make them disjoint."
                     )
-            new = np.where(again, _meet(row, change.combine or "max", new, value, base), new)
-        new = np.where(first, value, new)
-        owner[cells] = i
+            how = change.combine or "max"
+            value[again] = _meet(row, how, values[met], value[again], before[met])
+        values[at] = value
+        owner[at] = i
     return new
 
 
@@ -333,7 +339,7 @@ def _merge_until_supplied(scenario: Scenario, world: World) -> tuple[World, list
     merged: list[str] = []
     while len(world.sectors) > 1:
         try:
-            with_base, _, _ = _with_baseline(scenario, world)
+            with_base, _, _ = with_baseline(world, scenario.assumptions.baseline)
             shock, _, _ = _shock(scenario, with_base)
         except ScenarioError as error:
             if not merged:

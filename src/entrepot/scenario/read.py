@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,23 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
     if str(source) in shelf and not path.exists():
         return parse_scenario(shelf[str(source)].read_text(encoding="utf-8"), str(source))
     try:
+        text = file_text(path)
+    except FileNotFoundError:
+        hint = did_you_mean(path.stem, shelf)
+        raise ScenarioError(f"{path}: no such file, nor a library scenario{hint or '.'}") from None
+    return parse_scenario(text, str(path))
+
+
+def file_text(path: Path) -> str:
+    """The text of a file no larger than a scenario can be; a missing one is left to the caller."""
+    try:
         with path.open("rb") as file:  # read no more than a scenario can be, even of a device
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise ScenarioError(f"{path} is larger than a scenario can be ({MAX_BYTES:,} bytes).")
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except FileNotFoundError:
-        hint = did_you_mean(path.stem, shelf)
-        raise ScenarioError(f"{path}: no such file, nor a library scenario{hint or '.'}") from None
+        raise
     except IsADirectoryError:
         raise ScenarioError(f"{path} is a folder, not a scenario.") from None
     except UnicodeDecodeError:
@@ -77,7 +87,6 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
         raise ScenarioError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})."
         ) from None
-    return parse_scenario(text, str(path))
 
 
 def with_assumptions(scenario: Scenario, closure: str | None, elasticities: str | None) -> Scenario:
@@ -97,8 +106,16 @@ def with_assumptions(scenario: Scenario, closure: str | None, elasticities: str 
 
 def parse_scenario(text: str, where: str = "scenario") -> Scenario:
     """A Scenario from YAML text."""
+    data = plain_data(text, where)
+    if not isinstance(data, dict):
+        raise ScenarioError(f"{where}: a scenario is a mapping with name, why and changes.")
+    return _validate(data, where)
+
+
+def plain_data(text: str, where: str) -> Any:
+    """YAML text as plain data; ScenarioError with the line where it is none."""
     try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -109,20 +126,22 @@ def parse_scenario(text: str, where: str = "scenario") -> Scenario:
         raise ScenarioError(
             f"{where}: not a scenario ({type(error).__name__}: {reason[0][:100]})."
         ) from None
-    if not isinstance(data, dict):
-        raise ScenarioError(f"{where}: a scenario is a mapping with name, why and changes.")
-    return _validate(data, where)
 
 
 def _validate(data: dict[str, Any], where: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(_first_problems(error, where)) from None
+        raise ScenarioError(first_problem(error, where, scenario_fields)) from None
 
 
-def _first_problems(error: ValidationError, where: str) -> str:
-    """One line: the first problem in full, and how many more there are."""
+def first_problem(
+    error: ValidationError, where: str, fields_at: Callable[[tuple[Any, ...]], list[str]]
+) -> str:
+    """One line: the first problem in full, and how many more there are.
+
+    `fields_at` lists the keys that a place (a path of keys and positions) admits.
+    """
     problems = error.errors()
     first = problems[0]
     place = ""
@@ -132,7 +151,7 @@ def _first_problems(error: ValidationError, where: str) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
-        reason = f"unknown key{did_you_mean(key, _fields_at(first['loc'])) or '.'}"
+        reason = f"unknown key{did_you_mean(key, fields_at(first['loc'])) or '.'}"
     elif first["type"] == "literal_error":
         known = [
             word.strip(" '") for word in first["ctx"]["expected"].replace(" or ", ", ").split(",")
@@ -145,7 +164,8 @@ def _first_problems(error: ValidationError, where: str) -> str:
     return f"{where}: {place + ': ' if place else ''}{reason}{more}"
 
 
-def _fields_at(loc: tuple[Any, ...]) -> list[str]:
+def scenario_fields(loc: tuple[Any, ...]) -> list[str]:
+    """Keys that a place in a scenario admits."""
     from entrepot.scenario.model import Assumptions, BaselineTariff, Change
 
     if "baseline" in loc[:-1]:
