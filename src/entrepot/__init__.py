@@ -44,6 +44,7 @@ _HOME = {
     "Change": "entrepot.scenario.model",
     "Assumptions": "entrepot.scenario.model",
     "read_scenario": "entrepot.scenario.read",
+    "read_elasticities": "entrepot.scenario.elasticities",
     "run": "entrepot.results.run",
     "Result": "entrepot.results.run",
     "compare": "entrepot.results.compare",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from entrepot.results.compare import compare as compare
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run
+    from entrepot.scenario.elasticities import read_elasticities as read_elasticities
     from entrepot.scenario.model import Assumptions as Assumptions
     from entrepot.scenario.model import Change as Change
     from entrepot.scenario.model import Scenario as Scenario

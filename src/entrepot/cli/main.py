@@ -1,4 +1,4 @@
-"""`entrepot`: run, compare, validate, scenarios, world."""
+"""`entrepot`: run, compare, validate, scenarios, elasticities, world."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from entrepot.cli import shape
+from entrepot.cli.elasticities import elasticities_command
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.core.errors import EntrepotError, ScenarioError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(shape.app, name="world")
+app.command("elasticities")(elasticities_command)
 
 
 def main() -> None:
@@ -103,7 +105,8 @@ def run_command(
         ),
     ] = None,
     elasticities: Annotated[
-        str | None, typer.Option(help="A named set or one number, for the scenario's own.")
+        str | None,
+        typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
     as_json: JsonFlag = False,
@@ -114,10 +117,15 @@ def run_command(
     from entrepot.scenario.read import read_scenario, with_assumptions
     from entrepot.world.shelf import load_world
 
-    question = with_assumptions(read_scenario(scenario), closure, elasticities)
+    is_file = elasticities is not None and elasticities.lower().endswith(".csv")
+    question = with_assumptions(read_scenario(scenario), closure, None if is_file else elasticities)
     if out is not None:
         check_folder(out)
     table = load_world(world)
+    if elasticities is not None and is_file:
+        from entrepot.scenario.elasticities import read_elasticities
+
+        question = with_assumptions(question, None, read_elasticities(elasticities, table))
     if tariffs is not None:
         from entrepot.sources.tariffs import read_tariffs
         from entrepot.world.world import attach
