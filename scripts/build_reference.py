@@ -208,6 +208,7 @@ def sectors() -> str:
             code(r["code"]),
             r["name"],
             r["isic"],
+            r["isic3"],
             code(r["sector"]),
             r["sector_name"],
             code(r["slug"]),
@@ -218,9 +219,13 @@ def sectors() -> str:
     return "\n\n".join(
         [
             "# Sectors",
-            "The 50 activities of `oecd-2022-full`, their ISIC Rev. 4 divisions, and the sector of "
+            "The 50 activities of `oecd-2022-full`, their ISIC Rev. 4 divisions, the ISIC Rev. 3 divisions "
+            "that hold most of each (how older estimates reach it), and the sector of "
             "`world-2022` that each belongs to. `world-2019-g20` has the ISIC sections A to T.",
-            table(("activity", "name", "ISIC", "sector", "sector name", "short name"), rows),
+            table(
+                ("activity", "name", "ISIC", "ISIC Rev. 3", "sector", "sector name", "short name"),
+                rows,
+            ),
             "## Groups of sectors",
             table(("name", "ISIC divisions"), named),
         ]

@@ -132,12 +132,10 @@ def _by_isic(
             raise DataError(f"{path}: {error} The table may also be by `sector`.") from None
         shares: dict[str, float] = {}
         for part, weight in zip(parts, weights / weights.sum(), strict=True):
-            for division in covers[part]:
-                if division not in owner:
-                    missing[division] = None
-                    continue
-                label = owner[division]
-                shares[label] = shares.get(label, 0.0) + weight / len(covers[part])
+            here = [d for d in covers[part] if d in sector.isic]
+            missing.update(dict.fromkeys(d for d in here if d not in owner))
+            for label in (owner[d] for d in here if d in owner):
+                shares[label] = shares.get(label, 0.0) + weight / len(here)
         theta[sector.code] = sum(share * given[label].theta for label, share in shares.items())
         spread = sum((share * given[label].se) ** 2 for label, share in shares.items()) ** 0.5
         if not math.isnan(spread):
