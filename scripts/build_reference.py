@@ -14,13 +14,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import numpy as np
 import typer
 from pydantic import BaseModel
 
 import entrepot
 from entrepot.catalogues import economy_names, groups, sector_concordance
 from entrepot.catalogues.addresses import addresses, spans
-from entrepot.catalogues.elasticities import STANDARD, elasticities, elasticity_sets
+from entrepot.catalogues.elasticities import (
+    STANDARD,
+    absent_sets,
+    elasticities,
+    elasticity_sets,
+    standard_errors,
+)
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.results.sweep_tables import POINT_UNITS
@@ -215,6 +222,7 @@ def sectors() -> str:
             code(r["code"]),
             r["name"],
             r["isic"],
+            r["isic3"],
             code(r["sector"]),
             r["sector_name"],
             code(r["slug"]),
@@ -225,9 +233,13 @@ def sectors() -> str:
     return "\n\n".join(
         [
             "# Sectors",
-            "The 50 activities of `oecd-2022-full`, their ISIC Rev. 4 divisions, and the sector of "
+            "The 50 activities of `oecd-2022-full`, their ISIC Rev. 4 divisions, the ISIC Rev. 3 divisions "
+            "that hold most of each (how older estimates reach it), and the sector of "
             "`world-2022` that each belongs to. `world-2019-g20` has the ISIC sections A to T.",
-            table(("activity", "name", "ISIC", "sector", "sector name", "short name"), rows),
+            table(
+                ("activity", "name", "ISIC", "ISIC Rev. 3", "sector", "sector name", "short name"),
+                rows,
+            ),
             "## Groups of sectors",
             table(("name", "ISIC divisions"), named),
         ]
@@ -240,28 +252,59 @@ def elasticity_page() -> str:
     for name, row in elasticity_sets().items():
         standard = " Shown with every result." if name in STANDARD else ""
         parts += [f"## {name}", f"{row['label']}.{standard}", f"Source: {row['source']}."]
+        for key in ("table", "page", "read_in", "year", "method", "unit"):
+            if key in row:
+                parts.append(f"{key.replace('_', ' ').capitalize()}: {str(row[key]).rstrip('.')}.")
         parts.append(str(row.get("note", "")))
         if "rows" in row:
-            parts.append(
+            parts += [
+                f"Services: {row['services']['note']}",
                 table(
-                    ("activity", "theta", "from", "note"),
+                    ("sector of the source", "ISIC Rev.3", "theta", "s.e.", "observations"),
                     [
-                        (code(r["code"]), r["theta"], ", ".join(r["from"]), r.get("note", ""))
+                        (key, p["isic3"], f"{p['theta']:.2f}", p.get("se", ""), p.get("n", ""))
+                        for key, p in row["published"].items()
+                    ],
+                ),
+                table(
+                    ("activity", "theta", "s.e.", "from", "note"),
+                    [
+                        (
+                            code(r["code"]),
+                            r["theta"],
+                            r.get("se", ""),
+                            ", ".join(r["from"]),
+                            r.get("note", ""),
+                        )
                         for r in row["rows"]
                     ],
-                )
-            )
+                ),
+            ]
     world = load_world("world-2022")
     isic = [s.isic for s in world.sectors]
     values = {name: elasticities(name, world.sector_codes, isic) for name in elasticity_sets()}
+    errors = {name: standard_errors(name, world.sector_codes, isic) for name in elasticity_sets()}
     parts += [
+        "## Not entered",
+        "A set is entered only where its table was read.",
+        table(
+            ("set", "source", "why"),
+            [(name, row["source"], row["absent"]) for name, row in absent_sets().items()],
+        ),
         "## As used on world-2022",
         "A sector that covers several activities takes their mean, weighted by world cross-border "
-        "trade in 2022.",
+        "trade in 2022; in brackets its standard error, where one is published.",
         table(
             ("sector", "name", *values),
             [
-                (code(s.code), s.name, *(f"{v[k]:.4g}" for v in values.values()))
+                (
+                    code(s.code),
+                    s.name,
+                    *(
+                        f"{v[k]:.4g}" + ("" if np.isnan(se := errors[n][k]) else f" ({se:.2f})")
+                        for n, v in values.items()
+                    ),
+                )
                 for k, s in enumerate(world.sectors)
             ],
         ),

@@ -44,6 +44,7 @@ _HOME = {
     "Change": "entrepot.scenario.model",
     "Assumptions": "entrepot.scenario.model",
     "read_scenario": "entrepot.scenario.read",
+    "read_elasticities": "entrepot.scenario.elasticities",
     "run": "entrepot.results.run",
     "Result": "entrepot.results.run",
     "Sweep": "entrepot.scenario.sweep",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from entrepot.results.run import run as run
     from entrepot.results.sweep import SweepResult as SweepResult
     from entrepot.results.sweep import run_sweep as run_sweep
+    from entrepot.scenario.elasticities import read_elasticities as read_elasticities
     from entrepot.scenario.model import Assumptions as Assumptions
     from entrepot.scenario.model import Change as Change
     from entrepot.scenario.model import Scenario as Scenario

@@ -1,4 +1,4 @@
-"""`entrepot`: run, sweep, compare, validate, scenarios, world."""
+"""`entrepot`: run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from entrepot.cli import linear, shape
+from entrepot.cli.elasticities import elasticities_command
 from entrepot.cli.options import TariffOption, world_with_tariffs
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.cli.sweep import sweep_command
@@ -32,6 +33,7 @@ app.add_typer(shape.app, name="world")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("sweep")(sweep_command)
+app.command("elasticities")(elasticities_command)
 
 
 def main() -> None:
@@ -105,7 +107,8 @@ def run_command(
         ),
     ] = None,
     elasticities: Annotated[
-        str | None, typer.Option(help="A named set or one number, for the scenario's own.")
+        str | None,
+        typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
     as_json: JsonFlag = False,
@@ -115,10 +118,25 @@ def run_command(
     from entrepot.results.run import run
     from entrepot.scenario.read import read_scenario, with_assumptions
 
-    question = with_assumptions(read_scenario(scenario), closure, elasticities)
+    is_file = elasticities is not None and elasticities.lower().endswith(".csv")
+    question = with_assumptions(read_scenario(scenario), closure, None if is_file else elasticities)
     if out is not None:
         check_folder(out)
     result = run(world_with_tariffs(world, tariffs), question)
+    table = load_world(world)
+    if elasticities is not None and is_file:
+        from entrepot.scenario.elasticities import read_elasticities
+
+        question = with_assumptions(question, None, read_elasticities(elasticities, table))
+    if tariffs is not None:
+        from entrepot.sources.tariffs import read_tariffs
+        from entrepot.world.world import attach
+
+        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes, table.parent)
+        table = attach(
+            table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
+        )
+    result = run(table, question)
     gone: BaseException | None = None
     try:
         if as_json:

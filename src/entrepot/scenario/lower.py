@@ -55,7 +55,9 @@ def lower(scenario: Scenario, world: World) -> Lowered:
         world, notes = _merge_until_supplied(scenario, world)
     world, source, assumed = with_baseline(world, scenario.assumptions.baseline)
     shock, groups, named = _shock(scenario, world)
-    theta, name = theta_for(scenario.assumptions.elasticities, world)
+    theta, name = theta_for(
+        scenario.assumptions.elasticities, world, scenario.assumptions.elasticities_source
+    )
     if assumed and "tariffs" in world.satellites:
         notes.append(f"baseline tariffs are an assumption, not data: {source}")
     elif scenario.assumptions.baseline:
@@ -73,8 +75,13 @@ def lower(scenario: Scenario, world: World) -> Lowered:
     return Lowered(world, shock, theta, name, source, assumed, groups, named, tuple(notes))
 
 
-def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Array, str]:
-    """Trade elasticities (s,) of a world's sectors, and their name for the record."""
+def theta_for(
+    given: str | float | dict[str, float], world: World, source: str | None = None
+) -> tuple[Array, str]:
+    """Trade elasticities (s,) of a world's sectors, and their name for the record.
+
+    `source` is where a mapping is from.
+    """
     if isinstance(given, dict):
         theta = np.full(len(world.sectors), np.nan)
         owner: dict[int, str] = {}
@@ -95,7 +102,7 @@ def theta_for(given: str | float | dict[str, float], world: World) -> tuple[Arra
             raise ScenarioError(
                 f"assumptions.elasticities: nothing for {some(missing)}; add them or a `default`."
             )
-        name = "given by sector"
+        name = f"given by sector ({source})" if source else "given by sector"
     elif isinstance(given, str):
         theta = elasticities(given, world.sector_codes, [s.isic for s in world.sectors])
         name = f"{given} ({elasticity_sets()[given]['label']})"

@@ -144,20 +144,31 @@ class Assumptions(_Strict):
     """How the question is closed.
 
     `closure`: what becomes of trade deficits. `elasticities`: a named set, one
-    number for all sectors, or a mapping sector: theta. `taxes`,
-    `inventories`: see `equilibrium.calibrate`. `without_supplier`: what to do
-    with buyers that a change leaves without any supplier. `baseline`: assumed
-    tariffs, printed as an assumption.
+    number for all sectors, or a mapping sector: theta, whose
+    `elasticities_source` is printed with the result. `taxes`, `inventories`:
+    see `equilibrium.calibrate`. `without_supplier`: what to do with buyers
+    that a change leaves without any supplier. `baseline`: assumed tariffs,
+    printed as an assumption.
     """
 
     closure: Literal["world_share", "proportional", "balanced_first", "zero"] = "world_share"
     elasticities: Annotated[str | float | dict[str, float], BeforeValidator(_not_a_switch)] = (
         "uniform-5"
     )
+    elasticities_source: Words | None = None
     taxes: Literal["fixed_rate_revenue", "in_value_added"] = "fixed_rate_revenue"
     inventories: Literal["fixed_real", "netted", "error"] = "fixed_real"
     without_supplier: Literal["refuse", "merge"] = "refuse"
     baseline: tuple[BaselineTariff, ...] = ()
+
+    @model_validator(mode="after")
+    def _source_of_a_mapping(self) -> Assumptions:
+        if self.elasticities_source is not None and not isinstance(self.elasticities, dict):
+            raise ValueError(
+                "elasticities_source names the source of a mapping sector: theta; named sets have "
+                "their own"
+            )
+        return self
 
 
 class Scenario(_Strict):

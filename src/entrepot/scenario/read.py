@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean
+from entrepot.scenario.elasticities import ElasticityTable
 from entrepot.scenario.model import Scenario
 
 MAX_BYTES = 1_000_000
@@ -89,14 +90,20 @@ def file_text(path: Path) -> str:
         ) from None
 
 
-def with_assumptions(scenario: Scenario, closure: str | None, elasticities: str | None) -> Scenario:
-    """A scenario with another closure or other elasticities, given as words; None keeps its own."""
+def with_assumptions(
+    scenario: Scenario, closure: str | None, elasticities: str | ElasticityTable | None
+) -> Scenario:
+    """A scenario with another closure or other elasticities (words or a table); None keeps its own."""
     if closure is None and elasticities is None:
         return scenario
     data = scenario.model_dump(mode="json", exclude_none=True)
     if closure is not None:
         data["assumptions"]["closure"] = closure
     if elasticities is not None:
+        data["assumptions"].pop("elasticities_source", None)
+    if isinstance(elasticities, ElasticityTable):
+        data["assumptions"] |= elasticities.assumptions
+    elif elasticities is not None:
         try:
             data["assumptions"]["elasticities"] = float(elasticities)
         except ValueError:

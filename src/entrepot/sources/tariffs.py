@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import DataError
 from entrepot.core.labels import did_you_mean
+from entrepot.sources.small_csv import small_csv
 
 COLUMNS = ("importer", "exporter", "sector", "rate")
 MAX_ROWS = 10_000_000
@@ -43,38 +43,20 @@ def read_tariffs(
     shelf = {code: i for i, code in enumerate(sectors)}
     rates = np.zeros((len(sectors), len(regions), len(regions)))
     seen = np.zeros(rates.shape, bool)
-    source = str(path)
-    try:
-        if path.exists() and not path.is_file():  # a device or pipe may never end
-            raise DataError(f"{path} is not an ordinary file.")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            start = file.tell()
-            first = file.readline(10_000)
-            skipped = first.startswith("#")
-            if skipped:
-                source = first.lstrip("# ").removeprefix("source:").strip() or source
-            else:
-                file.seek(start)
-            reader = csv.DictReader(file)
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(
-                    f"{path}: no column {missing[0]!r}; a tariff table has {', '.join(COLUMNS)}."
-                )
-            for row in reader:
-                line = reader.line_num + skipped
-                if line > MAX_ROWS:
-                    raise DataError(f"{path}: more than {MAX_ROWS:,} rows.")
-                r, sellers, buyers = _cell(row, place, shelf, f"{path} line {line}")
-                cells = np.ix_([r], sellers, buyers)
-                if seen[cells].any():
-                    raise DataError(f"{path} line {line}: this flow has a rate already.")
-                seen[cells] = True
-                rates[cells] = _rate(row["rate"], f"{path} line {line}")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a CSV table in UTF-8 ({error}).") from None
+    with small_csv(path, MAX_ROWS) as table:
+        source = table.source or str(path)
+        missing = [c for c in COLUMNS if c not in table.columns]
+        if missing:
+            raise DataError(
+                f"{path}: no column {missing[0]!r}; a tariff table has {', '.join(COLUMNS)}."
+            )
+        for where, row in table.rows:
+            r, sellers, buyers = _cell(row, place, shelf, where)
+            cells = np.ix_([r], sellers, buyers)
+            if seen[cells].any():
+                raise DataError(f"{where}: this flow has a rate already.")
+            seen[cells] = True
+            rates[cells] = _rate(row["rate"], where)
     if not seen.any():
         raise DataError(f"{path}: holds no rates.")
     return rates, source
