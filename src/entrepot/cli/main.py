@@ -122,20 +122,11 @@ def run_command(
     question = with_assumptions(read_scenario(scenario), closure, None if is_file else elasticities)
     if out is not None:
         check_folder(out)
-    result = run(world_with_tariffs(world, tariffs), question)
-    table = load_world(world)
+    table = world_with_tariffs(world, tariffs)
     if elasticities is not None and is_file:
         from entrepot.scenario.elasticities import read_elasticities
 
         question = with_assumptions(question, None, read_elasticities(elasticities, table))
-    if tariffs is not None:
-        from entrepot.sources.tariffs import read_tariffs
-        from entrepot.world.world import attach
-
-        rates, source = read_tariffs(tariffs, table.regions, table.sector_codes, table.parent)
-        table = attach(
-            table, "tariffs", rates, ("sector", "origin", "destination"), "fraction", source
-        )
     result = run(table, question)
     gone: BaseException | None = None
     try:
