@@ -141,8 +141,8 @@ def test_gradients_agree_with_central_differences(name, closure):
 @pytest.mark.parametrize("name", CASES)
 def test_forward_and_backward_agree(name):
     """The response to one change, weighed, is the gradient's entry for that change."""
-    e, shock, state = case(name)
-    linear = linearise(e, shock, state)
+    e, shock, state = case(name, "proportional")
+    linear = linearise(e, shock, state, closure="proportional")
     A = np.zeros((3, 4))
     A[1, 2] = 1
     response = respond(linear, Given(A=A))

@@ -2,12 +2,19 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from entrepot.core.tables import Sector
+from entrepot.equilibrium.calibrate import calibrate
+from entrepot.equilibrium.counterfactual import counterfactual_world
+from entrepot.equilibrium.outcome import base_state, certify, new_state
+from entrepot.equilibrium.shock import no_shock
+from entrepot.equilibrium.solve import solve
+from entrepot.equilibrium.welfare import welfare
 from entrepot.sources import plain, wiod
 from entrepot.sources.raw import RawTable
 from entrepot.world.aggregate import aggregate
@@ -166,3 +173,37 @@ def test_two_years_are_a_series(published):
     series = Series({y: lambda y=y: build(raw(published[y], y)) for y in (1995, 2011)})
     grown = series[2011].x.sum() / series[1995].x.sum()
     assert grown == pytest.approx(published[2011]["x"].sum() / published[1995]["x"].sum(), rel=1e-3)
+
+
+def test_by_user_the_2011_table_is_reproduced_cell_by_cell(published):
+    """352 cells out of stock, industries without output, rounding as slack: all but two cells."""
+    world = build(raw(published[2011], 2011))
+    assert (world.F < 0).sum() == 352
+    e = calibrate(world, np.full(35, 5.0), sourcing="by_user")
+    assert "'LUX c5', 'LUX c8' are left out" in " ".join(e.notes)
+    assert "4.0 million USD by which value added falls short" in " ".join(e.notes)
+    shock = no_shock(e)
+    state = new_state(e, shock, solve(e, shock, tol=1e-12))
+    assert certify(e, shock, state, tolerance=1e-9).passed
+    after = counterfactual_world(world, e, state, {})
+    np.testing.assert_allclose(after.Z, world.Z, rtol=1e-9, atol=1e-7)
+    off = np.abs(after.F - world.F) > 1e-7 + 1e-9 * np.abs(world.F)
+    # The two cells drawn from industries that sell nothing: stock that was never there.
+    assert off.sum() == 2
+    assert {world.node_names[i] for i in np.argwhere(off)[:, 0]} == {"LUX c5", "LUX c8"}
+    assert (world.F[off] == -1).all()
+    np.testing.assert_allclose(after.x[world.x > 0], world.x[world.x > 0], rtol=1e-9)
+
+
+def test_by_user_a_shock_to_2011_is_answered(published):
+    world = build(raw(published[2011], 2011))
+    e = calibrate(world, np.full(35, 5.0), sourcing="by_user")
+    usa, chn = world.regions.index("USA"), world.regions.index("CHN")
+    t = np.zeros((35, 41, 41))
+    t[:16, chn, usa] = t[:16, usa, chn] = 0.25
+    shock = replace(no_shock(e), t=t)
+    state = new_state(e, shock, solve(e, shock, tol=1e-10))
+    assert certify(e, shock, state, tolerance=1e-8).passed
+    lost = welfare(e, base_state(e), state).real_income
+    assert lost[usa] < 1
+    assert lost[chn] < 1
