@@ -22,6 +22,7 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = args.threads
 
     import against
+    import growth
     import own
     import tables
     from harness import dump, machine, show
@@ -33,6 +34,7 @@ def main() -> None:
         "sweep": own.sweeping,
         "import": own.importing,
         "cli": own.command_line,
+        **growth.ROWS,
         **against.ROWS,
         **tables.ROWS,
     }
