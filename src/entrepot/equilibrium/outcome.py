@@ -72,6 +72,16 @@ def flows_at(
     return N, border, tariff, export
 
 
+def duties(e: Economy, at: State, t: Array, x: Array) -> tuple[Array, Array]:
+    """What tariff rates `t` and export-tax rates `x` take of each flow of a state (s, n, n)."""
+    n = len(e.regions)
+    if t.shape[2] == n == x.shape[2] == at.t.shape[2] == at.x.shape[2]:
+        return t * at.border, x * at.N
+    border = e.wide(at.pi * at.X[:, None, :]) / (1 + e.wide(at.t))
+    sold = border / (1 + e.wide(at.x))
+    return (e.wide(t) * border).sum(2), (e.wide(x) * sold).sum(2)
+
+
 def base_state(e: Economy) -> State:
     """The base year as a State, hats one."""
     s, n = e.va.shape

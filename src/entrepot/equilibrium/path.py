@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.core.errors import ScenarioError
 from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.iterate import Preconditioner, precondition
 from entrepot.equilibrium.nests import input_prices, real_price
-from entrepot.equilibrium.outcome import State, new_state
+from entrepot.equilibrium.outcome import State, duties, new_state
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.response import Response, linearise, respond
 from entrepot.equilibrium.shock import TradeShock, fraction, same_width
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.tangent import Given
+from entrepot.equilibrium.welfare import require_common
 
 Array = NDArray[np.float64]
 
@@ -84,9 +84,7 @@ def path_split(
     or trade costs differ by user.
     """
     n = len(e.regions)
-    for name in ("x", "tau", "embargo"):
-        if getattr(shock, name).shape[2] != n:
-            raise ScenarioError(f"a path split needs {name} common to all users.")
+    require_common(shock)
     pre = precondition(e, e.pi, e.X) if pre is None else pre
     exact = new.I / e.I / np.exp(real_price(e, np.log(new.P))) - 1
     nodes, left = 0, exact
@@ -175,9 +173,9 @@ def _terms(
     stock = e.inventories * at.c[:, :, None]
     prices = at.border * (seen[:, :, None] + x) + stock * cost[:, :, None]
     prices = prices * away
-    duties, export_duties = _duties(e, at)
-    volume_in = response.duty - duties * (seen[:, :, None] + x + tau)
-    volume_out = response.export_duty - export_duties * seen[:, :, None]
+    paid, export_paid = duties(e, at, at.t, at.x)
+    volume_in = response.duty - paid * (seen[:, :, None] + x + tau)
+    volume_out = response.export_duty - export_paid * seen[:, :, None]
     delivery = -at.border * tau
     out = {
         "terms_of_trade": prices.transpose(0, 2, 1) - prices,
@@ -201,13 +199,3 @@ def _terms(
         taxes = x if given.t is None else x + given.t
         out["selection"] = chi[:, :, None] * spent * (grown[:, None, :] - cost[:, :, None] - taxes)
     return out
-
-
-def _duties(e: Economy, at: State) -> tuple[Array, Array]:
-    """Tariff and export-tax revenue by flow (s, n, n)."""
-    if at.t.shape[2] == len(e.regions) == at.x.shape[2]:
-        return at.t * at.border, at.x * at.N
-    spent = e.wide(at.pi * at.X[:, None, :])
-    border = spent / (1 + e.wide(at.t))
-    sold = border / (1 + e.wide(at.x))
-    return (spent - border).sum(2), (border - sold).sum(2)

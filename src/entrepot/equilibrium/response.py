@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,8 @@ from entrepot.equilibrium.iterate import Preconditioner, precondition
 from entrepot.equilibrium.outcome import State
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock
-from entrepot.equilibrium.tangent import Given, Moves, Tangent, pull, push, tangent
+from entrepot.equilibrium.solve import COARSE_FROM
+from entrepot.equilibrium.tangent import Given, Moves, Tangent, lowered, pull, push, tangent
 
 Array = NDArray[np.float64]
 
@@ -42,6 +44,12 @@ class Linear:
 
     tangent: Tangent
     pre: Preconditioner
+
+    @cached_property
+    def inner(self) -> Tangent:
+        """The derivative that the inner steps of a linear solve use."""
+        tan = self.tangent
+        return lowered(tan) if tan.e.pi.size >= COARSE_FROM else tan
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -108,10 +116,10 @@ def respond(linear: Linear, given: Given) -> Response:
     still = Point.of(np.zeros(2 * n + 2 * s * n), s, n)
     _, pushed = push(linear.tangent, still, given)
 
-    def apply(v: Array) -> Array:
-        return push(linear.tangent, Point.of(v, s, n), flows=False)[1]
+    def apply(v: Array, tan: Tangent) -> Array:
+        return push(tan, Point.of(v, s, n), flows=False)[1]
 
-    v, residual = _solve(apply, -pushed, linear.pre.answer)
+    v, residual = _solve(linear, apply, -pushed, linear.pre.answer)
     moves, _ = push(linear.tangent, Point.of(v, s, n), given)
     return Response(moves, Point.of(v, s, n), given, residual)
 
@@ -246,10 +254,10 @@ def gradient(
     wanted = tuple(WITH_RESPECT_TO[k] for k in with_respect_to)
     weights, direct = pull(tan, none, of.weights, wanted=wanted)
 
-    def apply(v: Array) -> Array:
+    def apply(v: Array, tan: Tangent) -> Array:
         return pull(tan, v)[0]
 
-    adjoint, residual = _solve(apply, weights, linear.pre.answer_transposed)
+    adjoint, residual = _solve(linear, apply, weights, linear.pre.answer_transposed)
     _, through = pull(tan, adjoint, wanted=wanted)
     found = {}
     for name in with_respect_to:
@@ -265,22 +273,32 @@ def gradient(
 
 
 def _solve(
-    apply: Callable[[Array], Array], right: Array, answer: Callable[[Array], Array]
+    linear: Linear,
+    apply: Callable[[Array, Tangent], Array],
+    right: Array,
+    answer: Callable[[Array], Array],
 ) -> tuple[Array, float]:
-    """GMRES (Saad & Schultz 1986), preconditioned from the right by minus `answer`."""
+    """GMRES (Saad & Schultz 1986), preconditioned from the right by minus `answer`.
+
+    Large problems take the inner steps in single precision; every round starts
+    from the true residual.
+    """
     from scipy.sparse.linalg import LinearOperator, gmres
 
     size = float(np.linalg.norm(right))
     if size == 0:
         return np.zeros_like(right), 0.0
-    operator = LinearOperator((right.size,) * 2, matvec=lambda y: apply(-answer(y)), dtype=float)
+    inner = linear.inner
+    least = 1e-12 if inner is linear.tangent else 1e-5
+    operator = LinearOperator(
+        (right.size,) * 2, matvec=lambda y: apply(-answer(y), inner), dtype=float
+    )
     v, left, residual = np.zeros_like(right), right, 1.0
-    for _ in range(6):  # restarts on the true residual, which single precision inside hides
-        y, _ = gmres(
-            operator, left, rtol=max(0.2 * TOLERANCE / residual, 1e-12), restart=40, maxiter=1
-        )
+    for _ in range(8):
+        goal = max(0.3 * TOLERANCE / residual, least)
+        y, _ = gmres(operator, left, rtol=goal, restart=40, maxiter=1)
         v = v - answer(y)
-        left = right - apply(v)
+        left = right - apply(v, linear.tangent)
         residual = float(np.linalg.norm(left)) / size
         if residual <= TOLERANCE:
             return v, residual

@@ -8,7 +8,8 @@ thing given. Both are exact and pass over the shares a few times only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from entrepot.equilibrium.economy import Economy, on_markets
 from entrepot.equilibrium.equations import Point, into, out_of
 from entrepot.equilibrium.nests import inner, input_prices, within
 from entrepot.equilibrium.outcome import State
-from entrepot.equilibrium.problem import Closure, trading_blocs
+from entrepot.equilibrium.problem import Closure, Flows, trading_blocs
 from entrepot.equilibrium.shock import TradeShock, same_width
 
 Array = NDArray[np.float64]
@@ -82,8 +83,8 @@ class Tangent:
     blocs: NDArray[np.int64]
     psi: Array  # elasticities of effective cost to scale and selection, (s, 1)
     chi: Array
-    made: Array  # pi / ((1 + t)(1 + x)), (s, n, m)
-    border: Array  # pi / (1 + t)
+    made: Flows  # pi / ((1 + t)(1 + x)), (s, n, m)
+    border: Flows  # pi / (1 + t)
     taxed: bool  # whether there are export taxes
     S: Array  # market sales (s, n)
     stock: Array  # f c (s, n, n)
@@ -146,6 +147,14 @@ def tangent(
         delivered=border.sum(1),
         at_home=_home(e, border),
     )
+
+
+def lowered(tan: Tangent) -> Tangent:
+    """The same with its large arrays in single precision, for the inner steps of a linear solve."""
+    pi: Any = tan.at.pi.astype(np.float32)
+    border = pi if tan.border is tan.at.pi else tan.border.astype(np.float32)
+    made = border if tan.made is tan.border else tan.made.astype(np.float32)
+    return replace(tan, at=replace(tan.at, pi=pi), border=border, made=made)
 
 
 def _inverse(values: Array) -> Array:

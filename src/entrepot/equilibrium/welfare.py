@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.core.errors import ScenarioError
 from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.nests import input_prices, real_price
-from entrepot.equilibrium.outcome import State
+from entrepot.equilibrium.outcome import State, duties
 from entrepot.equilibrium.shock import TradeShock
 
 Array = NDArray[np.float64]
@@ -19,27 +20,33 @@ Array = NDArray[np.float64]
 class Welfare:
     """Hats and shares by region (n,); every number is free of the numeraire except the split.
 
-    `real_income` = I-hat / P-hat (the equivalent variation under
-    Cobb-Douglas), `without_transfer` the same for income less the trade
-    deficit, `real_wage` = w-hat / P-hat, `price` = P-hat relative to world
-    value added.
+    `real_income` = I-hat / P-hat (final demand is homothetic), `without_transfer`
+    the same for income less the trade deficit, `real_wage` = w-hat / P-hat,
+    `price` = P-hat relative to world value added. In million USD, at base prices
+    the equivalent variation and at new prices (relative to world value added) the
+    compensating variation: what could be taken for the change to leave no one better off.
     """
 
     real_income: Array
     without_transfer: Array
     real_wage: Array
     price: Array
+    equivalent: Array
+    compensating: Array
 
 
 def welfare(e: Economy, base: State, new: State) -> Welfare:
     """Real income and its parts, new over base."""
     price = np.exp(real_price(e, np.log(new.P / base.P)))
     own = (new.I - new.D) / (base.I - base.D)
+    hat = new.I / base.I / price
     return Welfare(
-        real_income=new.I / base.I / price,
+        real_income=hat,
         without_transfer=own / price,
         real_wage=new.w / base.w / price,
         price=price,
+        equivalent=base.I * (hat - 1),
+        compensating=new.I * (1 - 1 / hat),
     )
 
 
@@ -51,6 +58,8 @@ SPLIT_TERMS = {
     "endowment": "labour endowment changes at base wages",
     "transfer": "the change in the trade deficit",
     "product_tax": "product taxes on inputs times the change in the volumes they fall on",
+    "scale": "varieties, or external economies, from own output",
+    "selection": "varieties bought where the market grows",
     "higher_order": "the exact change less the sum of the linear terms",
 }
 
@@ -66,6 +75,7 @@ def welfare_split(e: Economy, shock: TradeShock, base: State, new: State) -> dic
     every instrument. `higher_order` is the rest. Terms are measured in units
     of world value added; only their sum does not depend on that choice.
     """
+    require_common(shock)
     I = base.I  # noqa: E741
     c = new.c / base.c - 1
     tax = (1 + new.x) / (1 + base.x) - 1
@@ -73,17 +83,17 @@ def welfare_split(e: Economy, shock: TradeShock, base: State, new: State) -> dic
     stock = e.inventories
     M = base.border
     away = ~np.eye(len(e.regions), dtype=bool)[None]
-    flows = (M + stock) * away
-    border_price = c[:, :, None] + np.where(
-        stock == 0, tax, tax * M / np.where(M + stock != 0, M + stock, 1)
-    )
-    terms = flows * border_price
-    hat_M = np.divide(new.border, M, out=np.ones_like(M), where=M > 0) - 1
-    hat_N = np.divide(new.N, base.N, out=np.ones_like(M), where=base.N > 0) - 1
-    volume_in = base.t * M * (hat_M - c[:, :, None] - tax - ice)
-    volume_out = base.x * base.N * (hat_N - c[:, :, None])
+    psi, chi = e.variant.by_cost(e.theta)
+    sold = base.N.sum(2)
+    grown = np.divide(new.N.sum(2), sold, out=np.ones_like(sold), where=sold > 0) - 1
+    seen = c - psi * (grown - c)  # what buyers pay, varieties counted
+    prices = (M * (seen[:, :, None] + tax) + stock * c[:, :, None]) * away
+    paid, export_paid = duties(e, base, base.t, base.x)
+    new_paid, new_export_paid = duties(e, new, base.t, base.x)
+    volume_in = new_paid - paid * (1 + seen[:, :, None] + tax + ice)
+    volume_out = new_export_paid - export_paid * (1 + seen[:, :, None])
     split = {
-        "terms_of_trade": (terms.sum((0, 2)) - terms.sum((0, 1))) / I,
+        "terms_of_trade": (prices.sum((0, 2)) - prices.sum((0, 1))) / I,
         "volume_of_trade": (volume_in.sum((0, 1)) + volume_out.sum((0, 2))) / I,
         "trade_cost": -(M * ice).sum((0, 1)) / I,
         "technology": (base.Y * (shock.A - 1)).sum(0) / I,
@@ -91,12 +101,28 @@ def welfare_split(e: Economy, shock: TradeShock, base: State, new: State) -> dic
         "transfer": (new.D - base.D) / I,
     }
     if e.omega.any():
-        bought = e.g * base.Y[None]
-        grown = (new.Y / np.where(base.Y > 0, base.Y, 1))[None] - input_prices(e, new.P / base.P)
-        split["product_tax"] = (e.omega[None] * bought * grown).sum((0, 1)) / I
+        bought, now = base.g * base.Y[None], new.g * new.Y[None]
+        split["product_tax"] = (
+            e.omega[None] * (now - bought * input_prices(e, new.P / base.P))
+        ).sum((0, 1)) / I
+    if e.variant.has_scale:
+        split["scale"] = (sold * (c - seen)).sum(0) / I
+    if e.variant.selects:
+        spent = base.pi * base.X[:, None, :]
+        market = np.divide(new.X, base.X, out=np.ones_like(base.X), where=base.X > 0) - 1
+        duty = (1 + new.t) / (1 + base.t) - 1
+        cells = chi[:, :, None] * spent * (market[:, None, :] - c[:, :, None] - tax - duty)
+        split["selection"] = cells.sum((0, 1)) / I
     exact = welfare(e, base, new).real_income - 1
     split["higher_order"] = exact - sum(split.values())
     return split
+
+
+def require_common(shock: TradeShock) -> None:
+    """Raise ScenarioError where export taxes, trade costs or embargoes differ by user."""
+    for name in ("x", "tau", "embargo"):
+        if getattr(shock, name).shape[2] != shock.A.shape[1]:
+            raise ScenarioError(f"a welfare split needs {name} common to all users.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +160,7 @@ def trade_shift(
     price = price * new.tau / base.tau
     volume = new.border / price - base.border
     volume[:, home] = 0
-    touched = (np.abs(shock.kappa(e) - 1) > 1e-15) | shock.embargo
+    touched = e.wide(np.abs(shock.kappa(e) - 1) > 1e-15).any(2) | shock.embargo
     dA = (volume * touched).sum(1)
     dB = (volume * ~touched).sum(1)
     moved = np.where(dA * dB < 0, np.minimum(np.abs(dA), np.abs(dB)), 0.0) * np.sign(dA)
