@@ -342,7 +342,7 @@ class TestOutputFolder:
         assert (
             said.splitlines()[-1] == f"Written to {out}: open {out / 'report.html'} in a browser."
         )
-        assert sorted(p.name for p in out.iterdir()) == sorted(FILES)
+        assert {p.name for p in out.iterdir()} == {*FILES} - {"welfare_path.csv"}
         assert [p.name for p in out.parent.iterdir()] == ["er"]
         assert out.stat().st_mode & 0o777 == 0o755
         answer = strict((out / "result.json").read_text(encoding="utf-8"))
@@ -516,8 +516,29 @@ class TestJson:
         from entrepot.equilibrium.welfare import SPLIT_TERMS
 
         for row in strict(call("run", scenario, *G20, "--json")[1])["regions"]:
-            parts = sum(row[f"{term}_pct"] or 0 for term in SPLIT_TERMS)
+            parts = sum(row.get(f"{term}_pct") or 0 for term in SPLIT_TERMS)
             assert parts == pytest.approx(row["welfare_pct"], abs=1e-9)
+
+    def test_the_path_split_adds_up_by_partner_and_by_sector(self, call, scenario, tmp_path):
+        code, said, _ = call("run", scenario, *G20, "--path", "--json", "--out", tmp_path / "out")
+        assert code == 0
+        cells = pd.read_csv(tmp_path / "out" / "welfare_path.csv", keep_default_na=False)
+        whole = {"transfer", "endowment"}
+        for row in strict(said)["regions"]:
+            terms = {
+                k: v for k, v in row.items() if k.startswith("path_") and k != "path_left_over_pct"
+            }
+            assert sum(terms.values()) == pytest.approx(row["welfare_pct"], abs=1e-6)
+            assert abs(row["path_left_over_pct"]) < 1e-6
+            for key, value in terms.items():
+                term = key.removeprefix("path_").removesuffix("_pct")
+                mine = cells[(cells["term"] == term) & (cells["region"] == row["region"])]
+                assert mine[mine["sector"] == "all"]["value_pct"].sum() == pytest.approx(
+                    value, abs=1e-9
+                )
+                if term not in whole:
+                    by_sector = mine[mine["partner"] == "all"]["value_pct"].sum()
+                    assert by_sector == pytest.approx(value, abs=1e-9)
 
     def test_with_tariffs_and_a_folder(self, call, tmp_path, page):
         table = write(

@@ -110,6 +110,12 @@ def run_command(
         str | None,
         typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
     ] = None,
+    path: Annotated[
+        bool,
+        typer.Option(
+            "--path", help="Also split real income along the path of the shock: the terms sum."
+        ),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -127,7 +133,7 @@ def run_command(
         from entrepot.scenario.elasticities import read_elasticities
 
         question = with_assumptions(question, None, read_elasticities(elasticities, table))
-    result = run(table, question)
+    result = run(table, question, path=path)
     gone: BaseException | None = None
     try:
         if as_json:

@@ -38,6 +38,8 @@ TERM_COLOURS = {
     "endowment": "#cfc12c",
     "transfer": "#cc79a7",
     "product_tax": "#d55e00",
+    "scale": "#7b5ea7",
+    "selection": "#a6761d",
     "higher_order": "#8c8c8c",
 }
 ALL_BARS, END_BARS, MOVERS, CELLS = 25, 12, 15, 25

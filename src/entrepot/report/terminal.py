@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from entrepot.equilibrium.path import PATH_TERMS
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.report.table import plain_table, print_fitting
 from entrepot.results.run import Result
@@ -89,7 +90,14 @@ def print_result(console: Console, result: Result) -> None:
         console.print(WITHOUT_TRANSFER, style="dim")
     else:
         console.print(OF_WHICH_DEFICITS, style="dim")
-    print_fitting(console, _split_table(result, rows))
+    why = "Why: real income by cause, % of base income (largest movers; "
+    linear = (*SPLIT_TERMS, "deficit_part")
+    print_fitting(console, _split_table(why + "linear terms plus the rest)", linear, rows))
+    if result.path is not None:
+        whole = "along the path of the shock, the terms sum)"
+        print_fitting(
+            console, _split_table(why + whole, [f"path_{term}" for term in PATH_TERMS], rows)
+        )
     print_fitting(console, _sector_table(result))
     print_fitting(console, _headline_table(result))
     console.print("[bold]What this answer leaves out[/bold]")
@@ -194,16 +202,11 @@ def _region_table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _split_table(result: Result, rows: Sequence[dict[str, Any]]) -> Table:
-    terms = [
-        t
-        for t in (*SPLIT_TERMS, "deficit_part")
-        if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)
-    ]
-    table = plain_table(
-        "Why: real income by cause, % of base income (largest movers; linear terms plus the rest)",
-        [("", False), ("real income", True), *((t.replace("_", " "), True) for t in terms)],
-    )
+def _split_table(title: str, terms: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+    """Real income by the terms (columns of the rows) that are not zero everywhere."""
+    terms = [t for t in terms if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+    heads = (t.removeprefix("path_").replace("_", " ") for t in terms)
+    table = plain_table(title, [("", False), ("real income", True), *((h, True) for h in heads)])
     for row in sorted(rows, key=lambda r: -abs(r["welfare_pct"]))[:10]:
         table.add_row(
             escape(f"{row['region']} {row['name']}"),

@@ -14,6 +14,7 @@ from entrepot.core.errors import OutputError
 from entrepot.results.tables import (
     TRADE_UNITS,
     UNITS,
+    path_rows,
     provenance,
     region_rows,
     result_dict,
@@ -30,6 +31,7 @@ FILES = (
     "regions.csv",
     "sectors.csv",
     "trade.parquet",
+    "welfare_path.csv",
     "provenance.json",
     "report.html",
 )
@@ -84,6 +86,8 @@ def write_result(result: Result, folder: str | Path) -> Path:
         _csv(scratch / "regions.csv", region_rows(result))
         _csv(scratch / "sectors.csv", sector_rows(result))
         _trade(result, scratch / "trade.parquet")
+        if result.path is not None:
+            _csv(scratch / "welfare_path.csv", path_rows(result))
         _json(scratch / "provenance.json", provenance(result))
         _json(scratch / "result.json", result_dict(result))
         (scratch / "report.html").write_text(report_page(result), encoding="utf-8")

@@ -26,6 +26,7 @@ from entrepot.equilibrium.outcome import (
     rebase,
     require_certified,
 )
+from entrepot.equilibrium.path import PathSplit, path_split
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock, no_shock
 from entrepot.equilibrium.solve import Solution, solve
@@ -88,6 +89,7 @@ class Result:
     headlines: tuple[Headline, ...]
     deficit_part: Array | None
     tolerance: float
+    path: PathSplit | None = None
 
     def __repr__(self) -> str:
         gain = ((self.welfare.real_income - 1) * self.base.I).sum() / self.base.I.sum()
@@ -163,6 +165,7 @@ def run(
     assumptions: Assumptions | None = None,
     *,
     headlines: bool = True,
+    path: bool = False,
     tolerance: float = 1e-9,
 ) -> Result:
     """Ask a scenario of a world.
@@ -172,6 +175,8 @@ def run(
     horizon : `years`, the trade equilibrium (the only horizon there is so far).
     assumptions : replace the scenario's own.
     headlines : also solve under the other standard elasticity set and the other closures.
+    path : also split real income along the path of the shock, so that the terms sum
+        to the exact change (`equilibrium.path`); some ten equilibria more.
     tolerance : largest miss of any equation, relative, for the solver to stop.
 
     Raises WorldError or ScenarioError for a question that cannot be put,
@@ -217,7 +222,14 @@ def run(
         headlines=tuple(heads),
         deficit_part=solved.deficit_part,
         tolerance=tolerance,
+        path=_path(solved, lowered.shock, given.closure) if path else None,
     )
+
+
+def _path(solved: Solved, shock: TradeShock, closure: str) -> PathSplit:
+    mode: Closure = "none" if closure in ("zero", "balanced_first") else "world_share"
+    mode = "proportional" if closure == "proportional" else mode
+    return path_split(solved.economy, shock, solved.state, closure=mode)
 
 
 def economy_of(world: World, theta: Array, given: Assumptions) -> Economy:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from entrepot.catalogues import economy_names
 from entrepot.core.version import __version__
+from entrepot.equilibrium.path import PATH_TERMS
 from entrepot.world.build import steps_in_words
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 UNITS = {
     "welfare_pct": "real income, per cent of base (equivalent variation)",
     "welfare_musd": "equivalent variation, million USD of the base year",
+    "compensating_musd": "compensating variation, million USD relative to world value added",
     "welfare_without_transfer_pct": "real income without the trade-deficit transfer, per cent",
     "real_wage_pct": "real wage, per cent",
     "price_level_pct": "final-use price index relative to world value added, per cent",
@@ -38,6 +40,8 @@ UNITS = {
     "endowment_pct": "welfare split: endowment, per cent of base income",
     "transfer_pct": "welfare split: change in the trade deficit, per cent of base income",
     "product_tax_pct": "welfare split: product taxes on inputs, per cent of base income",
+    "scale_pct": "welfare split: scale, per cent of base income",
+    "selection_pct": "welfare split: selection of firms, per cent of base income",
     "higher_order_pct": "welfare split: exact change less the linear terms, per cent",
     "deficit_part_pct": "of which from setting the trade deficit to zero, per cent",
     "trade_creation_musd": "trade creation, million USD at base border prices",
@@ -45,6 +49,11 @@ UNITS = {
     "tariff_revenue_musd": "tariff revenue, million USD relative to world value added",
     "income_musd": "base income (final use), million USD",
 }
+UNITS |= {
+    f"path_{term}_pct": f"along the path of the shock: {meaning}, per cent of base income"
+    for term, meaning in PATH_TERMS.items()
+}
+UNITS["path_left_over_pct"] = "what the path terms miss the exact change by, per cent"
 
 OUTCOMES = (
     "welfare_pct",
@@ -152,7 +161,8 @@ def outcome_columns(answer: Answer, wanted: Iterable[str]) -> dict[str, Array]:
     wanted, w = set(wanted), answer.welfare
     columns: dict[str, Array] = {
         "welfare_pct": pct(w.real_income),
-        "welfare_musd": (w.real_income - 1) * answer.base.I,
+        "welfare_musd": w.equivalent,
+        "compensating_musd": w.compensating,
         "welfare_without_transfer_pct": pct(w.without_transfer),
         "real_wage_pct": pct(w.real_wage),
         "price_level_pct": pct(w.price),
@@ -175,6 +185,10 @@ def region_rows(result: Result) -> list[dict[str, Any]]:
         columns[f"{term}_pct"] = 100 * values
     if result.deficit_part is not None:
         columns["deficit_part_pct"] = 100 * result.deficit_part
+    if result.path is not None:
+        for term, values in result.path.by_region.items():
+            columns[f"path_{term}_pct"] = 100 * values
+        columns["path_left_over_pct"] = 100 * result.path.left_over
     columns["trade_creation_musd"] = result.shift.creation
     columns["trade_diversion_musd"] = result.shift.diversion
     # Of the outcomes, these two stand last.
@@ -184,6 +198,31 @@ def region_rows(result: Result) -> list[dict[str, Any]]:
         | {key: _plain(values[i]) for key, values in columns.items()}
         for i, code in enumerate(world.regions)
     ]
+
+
+PATH_UNITS = {
+    "term": "a term of the path split",
+    "region": "the economy whose real income it is part of",
+    "partner": "the other side of the border; the economy itself where no border is crossed",
+    "sector": "the sector; `all` where rows are by partner, as `partner` is where they are by sector",
+    "value_pct": "per cent of the economy's base income",
+}
+
+
+def path_rows(result: Result) -> list[dict[str, Any]]:
+    """The path split by partner, then by sector: tidy rows, zeros left out; columns `PATH_UNITS`."""
+    if result.path is None:
+        return []
+    regions, sectors = result.base_world.regions, result.base_world.sector_codes
+    out = []
+    for table, by in ((result.path.by_partner, "partner"), (result.path.by_sector, "sector")):
+        names = regions if by == "partner" else sectors
+        for term, cells in table.items():
+            for i, d in np.argwhere(cells != 0):
+                place = {"partner": "all", "sector": "all", by: names[i]}
+                value = {"value_pct": 100 * float(cells[i, d])}
+                out.append({"term": term, "region": regions[d], **place, **value})
+    return out
 
 
 def sector_rows(result: Result) -> list[dict[str, Any]]:
