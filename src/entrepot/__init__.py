@@ -52,6 +52,8 @@ _HOME = {
     "read_sweep": "entrepot.scenario.sweep",
     "run_sweep": "entrepot.results.sweep",
     "SweepResult": "entrepot.results.sweep",
+    "gradient_of": "entrepot.results.linear",
+    "world_response": "entrepot.results.linear",
     "compare": "entrepot.results.compare",
     "write_result": "entrepot.report.write",
     "EntrepotError": "entrepot.core.errors",
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from entrepot.core.errors import EntrepotError as EntrepotError
     from entrepot.report.write import write_result as write_result
     from entrepot.results.compare import compare as compare
+    from entrepot.results.linear import gradient_of as gradient_of
+    from entrepot.results.linear import world_response as world_response
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run
     from entrepot.results.sweep import SweepResult as SweepResult

@@ -520,6 +520,8 @@ class TestJson:
             assert parts == pytest.approx(row["welfare_pct"], abs=1e-9)
 
     def test_the_path_split_adds_up_by_partner_and_by_sector(self, call, scenario, tmp_path):
+        import pandas as pd
+
         code, said, _ = call("run", scenario, *G20, "--path", "--json", "--out", tmp_path / "out")
         assert code == 0
         cells = pd.read_csv(tmp_path / "out" / "welfare_path.csv", keep_default_na=False)
