@@ -120,7 +120,7 @@ def tangent(
     psi, chi = e.variant.by_cost(e.theta)
     paid = (1 + e.omega) * at.g
     bundle = paid.sum(0)
-    within = paid * _inverse(bundle)
+    share = paid * _inverse(bundle)
     final = e.by_bundle(at.alpha)
     trade = at.pi.any(0).reshape(n, -1, n).any(1)
     return Tangent(
@@ -139,7 +139,7 @@ def tangent(
         stock=stock,
         receipts=receipts,
         payments=payments,
-        within=within,
+        within=share,
         bundle=bundle,
         among=final * _inverse(final.sum(0)),
         pays=np.ascontiguousarray(paid.transpose(2, 1, 0)),
