@@ -10,10 +10,12 @@ from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import base_gap
 from entrepot.equilibrium.outcome import base_state, certify, new_state
+from entrepot.equilibrium.path import path_split
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.solve import solve
 from entrepot.equilibrium.welfare import trade_shift, welfare, welfare_split
 from entrepot.world.shelf import load_world
+from entrepot.world.world import identity_gaps
 from worlds import off_diagonal, random_world
 
 THETA = np.array([4.0, 6.0, 3.0])
@@ -149,6 +151,15 @@ def test_a_tariff_on_one_user_falls_on_that_user():
     assert state.tariff_revenue[0] == pytest.approx((spent * 0.5 / 1.5).sum())
     split = welfare_split(e, shock, base_state(e), state)
     assert abs(split["higher_order"]).max() < 0.02
+    path = path_split(e, shock, state)
+    assert abs(path.left_over).max() < 1e-8
+    after = counterfactual_world(world, e, state, {})
+    assert not identity_gaps(after)
+    rates = after.satellites["tariffs"].values
+    assert (rates[:, 1, 0] > 0).all()
+    assert (rates < 0.5).all()
+    paid = (rates * state.border).sum()
+    assert paid == pytest.approx(state.tariff_revenue.sum())
 
 
 def test_an_embargo_names_the_user_left_without_a_supplier():

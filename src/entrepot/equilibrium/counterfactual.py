@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.outcome import State
+from entrepot.equilibrium.outcome import State, duties
 from entrepot.world.world import Satellite, World
 
 STOCKS = "stocks drawn down"
@@ -69,13 +69,20 @@ def counterfactual_world(
     parts = np.divide(old_v, whole, out=np.zeros_like(old_v), where=whole > 0)
     parts[0][whole <= 0] = 1.0
     satellites = {}
-    for name, values in (("tariffs", state.t), ("export_taxes", state.x)):
-        if values.any():
+    paid = duties(e, state, state.t, state.x)
+    for name, rates, taken, on in (
+        ("tariffs", state.t, paid[0], state.border),
+        ("export_taxes", state.x, paid[1], state.N),
+    ):
+        if rates.any():
+            common = rates.shape[2] == n
+            mean = np.divide(taken, on, out=np.zeros_like(taken), where=on > 0)
             satellites[name] = Satellite(
-                values,
+                rates if common else mean,
                 ("sector", "origin", "destination"),
                 "ad-valorem fraction",
-                f"in force in {provenance.get('scenario', 'the counterfactual')}",
+                f"in force in {provenance.get('scenario', 'the counterfactual')}"
+                + ("" if common else ", users together"),
             )
     separate = bool(T_inputs.any() or T_final.any())
     return replace(
