@@ -38,17 +38,17 @@ def counterfactual_world(
     mix = _mix(world, e)
     flows = np.empty((n, s, n, s))
     final = np.zeros((n, s, n, c))
-    duties, final_duties = np.zeros((s, n)), np.zeros((n, c))
+    on_inputs, final_duties = np.zeros((s, n)), np.zeros((n, c))
     users = [0] * s if e.shared_inputs else list(range(s))
     for r in range(s):
         flows[:, r] = (made[r][:, users] * bought[r]).transpose(0, 2, 1)
-        duties += bought[r] * (1 - made[r].sum(0)[users])
+        on_inputs += bought[r] * (1 - made[r].sum(0)[users])
         for f, u in enumerate(e.final_users):
             spent = final_spending[r, f, :, None] * mix[r, f]  # (n, c)
             final[:, r] += made[r][:, u, :, None] * spent
             final_duties += (1 - made[r][:, u].sum(0))[:, None] * spent
     product_tax = e.omega * bought.sum(0)
-    T_inputs = (duties + product_tax).T
+    T_inputs = (on_inputs + product_tax).T
     T_final = final_duties + _final_taxes(world, e, mix) * (state.I / e.I)[:, None]
     if e.inventories.any():
         drawn = e.inventories * state.c[:, :, None]
