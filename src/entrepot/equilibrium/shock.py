@@ -102,6 +102,7 @@ def fraction(economy: Economy, shock: TradeShock, share: float) -> TradeShock:
     """The given share of a shock, in logs (embargoes stay whole)."""
 
     def between(old: Array, new: Array) -> Array:
+        old, new = same_width(old, new)
         return np.exp(share * np.log1p(new) + (1 - share) * np.log1p(old)) - 1
 
     return TradeShock(
