@@ -15,7 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
-from entrepot.cli import shape
+from entrepot.cli import robustness, shape
+from entrepot.cli.options import SourcingOption, VariantOption
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.core.errors import EntrepotError, ScenarioError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(shape.app, name="world")
+app.command("robustness")(robustness.robustness_command)
 
 
 def main() -> None:
@@ -105,6 +107,8 @@ def run_command(
     elasticities: Annotated[
         str | None, typer.Option(help="A named set or one number, for the scenario's own.")
     ] = None,
+    variant: VariantOption = None,
+    sourcing: SourcingOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the result to.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -114,7 +118,7 @@ def run_command(
     from entrepot.scenario.read import read_scenario, with_assumptions
     from entrepot.world.shelf import load_world
 
-    question = with_assumptions(read_scenario(scenario), closure, elasticities)
+    question = with_assumptions(read_scenario(scenario), closure, elasticities, variant, sourcing)
     if out is not None:
         check_folder(out)
     table = load_world(world)

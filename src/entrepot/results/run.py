@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,17 +15,11 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, 
 from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.outcome import (
-    Certificate,
-    State,
-    base_state,
-    certify,
-    new_state,
-    rebase,
-    require_certified,
-)
+from entrepot.equilibrium.entry import Equilibrium, Search, equilibrium, other_equilibria
+from entrepot.equilibrium.outcome import Certificate, State, base_state, rebase
+from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock, no_shock
-from entrepot.equilibrium.solve import Solution, solve
+from entrepot.equilibrium.solve import Solution
 from entrepot.equilibrium.welfare import (
     TradeShift,
     Welfare,
@@ -33,9 +27,11 @@ from entrepot.equilibrium.welfare import (
     welfare,
     welfare_split,
 )
+from entrepot.scenario.collapse import collapsed
 from entrepot.scenario.lower import Lowered, lower, theta_for
 from entrepot.scenario.model import Assumptions, Scenario
 from entrepot.scenario.select import GroupUse, group_use
+from entrepot.scenario.variants import numeric, stated
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
@@ -85,6 +81,8 @@ class Result:
     headlines: tuple[Headline, ...]
     deficit_part: Array | None
     tolerance: float
+    search: Search | None = None
+    shut: NDArray[np.bool_] | None = None
 
     def __repr__(self) -> str:
         gain = ((self.welfare.real_income - 1) * self.base.I).sum() / self.base.I.sum()
@@ -148,9 +146,31 @@ class Solved:
     economy: Economy
     base: State
     state: State
-    solution: Solution
-    certificate: Certificate
+    found: Equilibrium
     deficit_part: Array | None
+
+    @property
+    def solution(self) -> Solution:
+        """How it was found, in the solver's terms."""
+        return self.found.solution
+
+    @property
+    def certificate(self) -> Certificate:
+        """The new equilibrium's."""
+        return self.found.certificate
+
+
+def economy_for(lowered: Lowered, given: Assumptions, theta: Array | None = None) -> Economy:
+    """The economy of a question under its assumptions; other elasticities where `theta` is given."""
+    theta = lowered.theta if theta is None else theta
+    return calibrate(
+        lowered.world,
+        theta,
+        taxes=given.taxes,
+        inventories=given.inventories,
+        sourcing=given.sourcing,
+        variant=numeric(given.variant, lowered.world, theta),
+    )
 
 
 def run(
@@ -168,7 +188,8 @@ def run(
     ----------
     horizon : `years`, the trade equilibrium (the only horizon there is so far).
     assumptions : replace the scenario's own.
-    headlines : also solve under the other standard elasticity set and the other closures.
+    headlines : also solve under the other standard elasticity set and the other closures,
+        and under scale effects look for other equilibria.
     tolerance : largest miss of any equation, relative, for the solver to stop.
 
     Raises WorldError or ScenarioError for a question that cannot be put,
@@ -180,11 +201,10 @@ def run(
     if assumptions is not None:
         scenario = scenario.model_copy(update={"assumptions": assumptions})
     began = time.perf_counter()
-    lowered = lower(scenario, world)
     given = scenario.assumptions
-    economy = calibrate(
-        lowered.world, lowered.theta, taxes=given.taxes, inventories=given.inventories
-    )
+    whole = lower(scenario, world)
+    lowered = collapsed(whole, stated(given.variant))
+    economy = economy_for(lowered, given)
     try:
         solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
     except InfeasibleError as error:
@@ -193,7 +213,7 @@ def run(
     answer = welfare(solved.economy, solved.base, solved.state)
     heads = [Headline(lowered.theta_name, given.closure, 100 * (answer.real_income - 1))]
     if headlines:
-        heads += _other_headlines(scenario, lowered, economy, tolerance)
+        heads += _other_headlines(scenario, whole, economy, tolerance)
     return Result(
         scenario=scenario,
         lowered=lowered,
@@ -216,7 +236,27 @@ def run(
         headlines=tuple(heads),
         deficit_part=solved.deficit_part,
         tolerance=tolerance,
+        search=search(solved, lowered.shock, given.closure, tolerance) if headlines else None,
+        shut=solved.found.shut if solved.found.shut.any() else None,
     )
+
+
+def search(
+    solved: Solved, shock: TradeShock, closure: str, tolerance: float, starts: int = 2
+) -> Search | None:
+    """Look for other equilibria of a solved question; None without scale effects."""
+    if not solved.economy.variant.has_scale:
+        return None
+    return other_equilibria(
+        solved.economy, shock, solved.found, closure=mode(closure), starts=starts, tol=tolerance
+    )
+
+
+def mode(closure: str) -> Closure:
+    """The rule for deficits in the equations that a closure of `Assumptions` comes to."""
+    if closure == "proportional":
+        return "proportional"
+    return "none" if closure in ("zero", "balanced_first") else "world_share"
 
 
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
@@ -229,31 +269,18 @@ def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: 
         )
     if closure == "balanced_first":
         economy = balanced(economy, tolerance)
-    mode: Literal["world_share", "proportional", "none"] = "world_share"
-    if closure == "proportional":
-        mode = "proportional"
-    elif closure in ("zero", "balanced_first"):
-        mode = "none"
     base = base_state(economy)
     if closure == "zero":
-        still = no_shock(economy)
-        alone = new_state(economy, still, solve(economy, still, closure="none", tol=tolerance))
-        require_certified(certify(economy, still, alone, tolerance=max(100 * tolerance, 1e-12)))
-        deficit_part = welfare(economy, base, alone).real_income - 1
-    solution = solve(economy, shock, closure=mode, tol=tolerance)
-    state = new_state(economy, shock, solution)
-    certificate = certify(economy, shock, state, tolerance=max(100 * tolerance, 1e-12))
-    require_certified(certificate)
-    return Solved(economy, base, state, solution, certificate, deficit_part)
+        alone = equilibrium(economy, no_shock(economy), closure="none", tol=tolerance)
+        deficit_part = welfare(economy, base, alone.state).real_income - 1
+    found = equilibrium(economy, shock, closure=mode(closure), tol=tolerance)
+    return Solved(economy, base, found.state, found, deficit_part)
 
 
 def balanced(economy: Economy, tolerance: float) -> Economy:
     """The economy with deficits set to zero and the base re-solved (Caliendo & Parro 2015)."""
-    still = no_shock(economy)
-    solution = solve(economy, still, closure="none", tol=tolerance / 10)
-    state = new_state(economy, still, solution)
-    require_certified(certify(economy, still, state, tolerance=max(100 * tolerance, 1e-12)))
-    return rebase(economy, state)
+    found = equilibrium(economy, no_shock(economy), closure="none", tol=tolerance / 10)
+    return rebase(economy, found.state)
 
 
 OTHER_CLOSURES = {
@@ -265,20 +292,22 @@ OTHER_CLOSURES = {
 
 
 def _other_headlines(
-    scenario: Scenario, lowered: Lowered, economy: Economy, tolerance: float
+    scenario: Scenario, whole: Lowered, economy: Economy, tolerance: float
 ) -> list[Headline]:
     """Real income under the other standard elasticity sets, and under the other closures."""
     given = scenario.assumptions
+    lowered = collapsed(whole, stated(given.variant))
     out = []
     for name in STANDARD:
         if name == given.elasticities:
             continue
         label = f"{name} ({elasticity_sets()[name]['label']})"
         try:
-            theta, label = theta_for(name, lowered.world)
-            other = calibrate(
-                lowered.world, theta, taxes=given.taxes, inventories=given.inventories
-            )
+            theta, label = theta_for(name, whole.world)
+            again = replace(whole, theta=theta, theta_name=label)
+            again = collapsed(again, stated(given.variant))
+            label = again.theta_name
+            other = economy_for(again, given)
             out.append(_headline(label, given.closure, other, lowered.shock, tolerance))
         except EntrepotError as error:
             out.append(Headline(label, given.closure, None, str(error)))

@@ -80,13 +80,20 @@ def read_scenario(source: str | Path | dict[str, Any]) -> Scenario:
     return parse_scenario(text, str(path))
 
 
-def with_assumptions(scenario: Scenario, closure: str | None, elasticities: str | None) -> Scenario:
-    """A scenario with another closure or other elasticities, given as words; None keeps its own."""
-    if closure is None and elasticities is None:
+def with_assumptions(
+    scenario: Scenario,
+    closure: str | None = None,
+    elasticities: str | None = None,
+    variant: str | None = None,
+    sourcing: str | None = None,
+) -> Scenario:
+    """A scenario with other assumptions, given as words; None keeps its own."""
+    words = {"closure": closure, "variant": variant, "sourcing": sourcing}
+    words = {key: word for key, word in words.items() if word is not None}
+    if not words and elasticities is None:
         return scenario
     data = scenario.model_dump(mode="json", exclude_none=True)
-    if closure is not None:
-        data["assumptions"]["closure"] = closure
+    data["assumptions"] |= words
     if elasticities is not None:
         try:
             data["assumptions"]["elasticities"] = float(elasticities)
