@@ -9,7 +9,10 @@ shut for good; below one it never does.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,6 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, NotConvergedErr
 from entrepot.core.labels import some
 from entrepot.equilibrium.economy import Economy, with_variant
 from entrepot.equilibrium.equations import Point, market_size
-from entrepot.equilibrium.iterate import History
 from entrepot.equilibrium.outcome import (
     Certificate,
     State,
@@ -38,8 +40,8 @@ Mask = NDArray[np.bool_]
 
 STEPS = 250  # rounds of entry
 NEAR = 1e-3  # the log profit from which on the equations take over
-MIXES = 0.01  # the log profit from which on rounds are mixed
 SHUTS = -4.0  # log entrants from which on shutting is tried, and undone if firms would return
+MOST_SHUT = 0.1  # the share of producers from which on the search is given up
 MOST_CELLS = 400  # producers up to which stability is computed
 SAME = 1e-6  # equilibria differ where real income does by more
 
@@ -84,18 +86,18 @@ def equilibrium(
     """
     nobody = np.zeros(e.va.shape, bool)
     try:
-        return _certified(e, shock, nobody, closure, begin, tol, "from the base")
+        return _certified(e, shock, nobody, closure, tol, "from the base", begin)
     except NotConvergedError as error:
         if not _may_shut(e).any():
             raise
         first = error
     try:
         return settle(e, shock, np.zeros(e.va.shape), closure=closure, tol=tol)
-    except EntrepotError:
+    except EntrepotError as error:
         raise NotConvergedError(
-            f"{str(first).split(' Make the shock')[0]} Under free entry (scale 1) a sector that loses "
-            "its markets shuts, and several equilibria are possible; no settled one was found. Use a "
-            "scale below 1 (`variant: half-scale`), or scale effects in tradables only."
+            "No settled equilibrium under free entry (scale 1), where a sector that loses its markets "
+            f"shuts for good: {str(error).split('; no numbers')[0].rstrip('.')}. Use a scale below 1 (`variant: half-scale`), a coarser table, or "
+            f"a smaller shock. All sectors kept open: {str(first).split(' Make the shock')[0]}"
         ) from None
 
 
@@ -104,12 +106,15 @@ def _certified(
     shock: TradeShock,
     shut: Mask,
     closure: Closure,
-    begin: Point | None,
     tol: float,
     by: str,
+    begin: Point | None = None,
+    solution: Solution | None = None,
 ) -> Equilibrium:
+    """Solve from a point, or take a solution at entrants that rest, and certify it."""
     shock = without(shock, shut)
-    solution = solve(e, shock, closure=closure, begin=begin, tol=tol)
+    if solution is None:
+        solution = solve(e, shock, closure=closure, begin=begin, tol=tol)
     state = new_state(e, shock, solution)
     certificate = certify(e, shock, state, tolerance=max(100 * tol, 1e-12))
     require_certified(certificate)
@@ -153,11 +158,13 @@ def settle(
     log_M = np.where(has, log_M, 0.0)
     shut = np.zeros(e.va.shape, bool)
     least = np.full(e.va.shape, SHUTS)
-    begin, history = None, History(6, log_M.size)
+    begin, rest, tried = None, 1.0, False
+    pace, last = np.ones(e.va.shape), np.zeros(e.va.shape)
     for _ in range(STEPS):
         economy, moved = held(e, shock, np.where(shut, 0.0, log_M))
         moved = without(moved, shut)
-        solution = solve(economy, moved, closure=closure, begin=begin, tol=1e-7)
+        fine = float(np.clip(1e-3 * rest, 0.1 * tol, 1e-7))
+        solution = solve(economy, moved, closure=closure, begin=begin, tol=fine)
         state = new_state(economy, moved, solution)
         begin = solution.point
         profit = log_profit(e, shock, state, np.where(shut, -np.inf, log_M))
@@ -168,22 +175,29 @@ def settle(
             log_M = np.where(back, least, log_M)
             least[back] *= 1.5
         active = has & ~shut
-        if not back.any() and np.abs(profit[active]).max(initial=0) < NEAR:
-            found = _certified(e, shock, shut, closure, begin, tol, by)
-            earn = log_profit(e, shock, found.state, np.where(shut, -np.inf, 0.0))
-            if not (shut & (earn > 0)).any():
-                return found
-        step = np.where(active, np.clip(profit, -1, 1), 0.0)
-        if np.abs(step).max(initial=0) > MIXES:
-            history = History(6, log_M.size)
-            log_M = log_M + step
-        else:
-            log_M = history.mix(log_M.ravel(), step.ravel()).reshape(log_M.shape)
+        rest = float(np.abs(profit[active]).max(initial=0))
+        still = rest < tol
+        if not back.any() and (still or (rest < NEAR and not tried)):
+            tried, found = True, None
+            with contextlib.suppress(*(() if still else (NotConvergedError,))):
+                # Where the equations do not take over, entry goes on to the end.
+                found = _certified(
+                    e, shock, shut, closure, tol, by, begin, solution if still else None
+                )
+            if found is not None:
+                first = log_profit(e, shock, found.state, np.where(shut, -np.inf, 0.0))
+                if not (shut & (first > 0)).any():
+                    return found
+        step = np.where(active, profit, 0.0)
+        # Entry and exit gather pace while they keep their direction.
+        steady = np.sign(step) == np.sign(last)
+        pace = np.clip(np.where(steady, 1.4 * pace, 0.3 * pace), 1, 1000)
+        log_M, last = log_M + np.clip(pace * step, -1, 1), step
         shut |= may & (log_M < least) & (profit < 0)
-        if shut.sum() > max(0.02 * shut.size, 12):
+        if shut.sum() > max(MOST_SHUT * shut.size, 12):
             raise NotConvergedError(
-                f"under free entry one producer after another shuts, {some(e.cells(shut))} among them: "
-                "near the base entry does not come to rest."
+                f"one producer after another shuts ({some(e.cells(shut))} among the first "
+                f"{int(shut.sum())}): entry moves away from the base."
             )
     raise NotConvergedError(
         f"entry does not come to rest within {STEPS} rounds, least so at {_farthest(e, profit)}."
@@ -296,7 +310,7 @@ def other_equilibria(
     known: Equilibrium,
     *,
     closure: Closure = "world_share",
-    starts: int = 6,
+    starts: int = 8,
     seed: int = 0,
     tol: float = 1e-9,
 ) -> Search:
@@ -318,16 +332,14 @@ def other_equilibria(
     for _ in range((starts + 1) // 2):
         step = rng.normal(0, 1, e.va.shape) + rng.normal(0, 2, len(e.regions))
         away += [here + step, here - step]
-    tries = [
-        lambda log_M=log_M, i=i: settle(
-            e, shock, log_M, closure=closure, tol=tol, by=f"by entry from start {i + 1}"
+    tries: list[Callable[[], Equilibrium]] = [
+        partial(
+            settle, e, shock, log_M, closure=closure, tol=tol, by=f"by entry from start {i + 1}"
         )
         for i, log_M in enumerate(away[:starts])
     ]
-    tries += [
-        lambda: _by_scale(e, shock, closure, tol),
-        lambda: _by_shock(e, shock, closure, tol),
-    ]
+    tries.append(partial(_by_scale, e, shock, closure, tol))
+    tries.append(partial(_by_shock, e, shock, closure, tol))
     ended = 0
     for attempt in tries:
         try:
@@ -349,7 +361,7 @@ def _by_scale(e: Economy, shock: TradeShock, closure: Closure, tol: float) -> Eq
         part = with_variant(e, replace(e.variant, scale=share * e.variant.scale))
         point = solve(part, shock, closure=closure, begin=point, tol=1e-7).point
     nobody = np.zeros(e.va.shape, bool)
-    return _certified(e, shock, nobody, closure, point, tol, "along growing scale")
+    return _certified(e, shock, nobody, closure, tol, "along growing scale", point)
 
 
 def _by_shock(e: Economy, shock: TradeShock, closure: Closure, tol: float) -> Equilibrium:
@@ -359,7 +371,7 @@ def _by_shock(e: Economy, shock: TradeShock, closure: Closure, tol: float) -> Eq
         part = fraction(e, shock, share)
         point = solve(e, part, closure=closure, begin=point, tol=1e-7).point
     nobody = np.zeros(e.va.shape, bool)
-    return _certified(e, shock, nobody, closure, point, tol, "along a growing shock")
+    return _certified(e, shock, nobody, closure, tol, "along a growing shock", point)
 
 
 def in_words(e: Economy, search: Search) -> list[str]:

@@ -13,6 +13,7 @@ from entrepot.catalogues import economy_names
 from entrepot.catalogues.elasticities import STANDARD
 from entrepot.core.errors import EntrepotError, ScenarioError
 from entrepot.core.labels import did_you_mean
+from entrepot.equilibrium.economy import Sourcing
 from entrepot.equilibrium.entry import in_words
 from entrepot.results.run import economy_for, search, solve_closure
 from entrepot.results.tables import UNCHANGED
@@ -24,7 +25,7 @@ from entrepot.world.world import World
 
 Array = NDArray[np.float64]
 
-SOURCINGS = ("by_sector", "by_use", "by_user")
+SOURCINGS: tuple[Sourcing, ...] = ("by_sector", "by_use", "by_user")
 MOVERS = 3  # economies shown that gain and that lose most
 SAID = 200  # characters of a reason that a table shows
 
@@ -120,7 +121,7 @@ def robustness(
     *,
     variants: Sequence[str] = (),
     elasticities: Iterable[str] = STANDARD,
-    sourcings: Iterable[str] = SOURCINGS,
+    sourcings: Iterable[Sourcing] = SOURCINGS,
     starts: int = 2,
     tolerance: float = 1e-9,
 ) -> Robustness:

@@ -41,9 +41,10 @@ def one_sector(lowered: Lowered) -> Lowered:
     world, shock = lowered.world, lowered.shock
     sales, _ = trade_flows(world)
     live = sales > 0
-    cut = (shock.embargo & live).any(0)
-    if (cut & (~shock.embargo & live).any(0)).any():
-        o, d = np.argwhere(cut & (~shock.embargo & live).any(0))[0]
+    cut = np.asarray((shock.embargo & live).any(0))
+    partly = cut & np.asarray((~shock.embargo & live).any(0))
+    if partly.any():
+        o, d = np.argwhere(partly)[0]
         raise ScenarioError(
             f"with one sector, an embargo of some sectors cannot be put (from {world.regions[o]} to "
             f"{world.regions[d]}); use a variant with many sectors."

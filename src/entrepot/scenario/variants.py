@@ -36,12 +36,12 @@ class ModelVariant(BaseModel):
 
     one_sector: bool = False
     without_inputs: bool = False
-    value_added: float = Field(1.0, ge=0, allow_inf_nan=False)
-    inputs: float = Field(1.0, ge=0, allow_inf_nan=False)
-    demand: float = Field(1.0, ge=0, allow_inf_nan=False)
-    scale: float = Field(0.0, ge=0, le=1)
-    selection: float = Field(0.0, ge=0, allow_inf_nan=False)
-    sigma: float | None = Field(None, gt=1, allow_inf_nan=False)
+    value_added: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    inputs: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    demand: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    scale: float = Field(default=0.0, ge=0, le=1)
+    selection: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    sigma: float | None = Field(default=None, gt=1, allow_inf_nan=False)
     non_tradables: Literal["alike", "competitive"] = "alike"
 
     @model_validator(mode="after")
