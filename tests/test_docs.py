@@ -24,6 +24,7 @@ from entrepot.report.terminal import print_result
 from entrepot.results.tables import UNITS
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.lower import lower
+from entrepot.scenario.variants import VARIANTS
 from entrepot.validation import VALIDATIONS
 from entrepot.world.shelf import SHELF
 
@@ -209,6 +210,7 @@ def test_every_row_of_every_catalogue_is_in_the_reference(reference: dict[str, s
     for page, names in {
         "groups": groups(),
         "elasticities": elasticity_sets(),
+        "variants": VARIANTS,
         "instruments": INSTRUMENTS,
         "results": UNITS,
         "worlds": SHELF,

@@ -47,6 +47,7 @@ _HOME = {
     "run": "entrepot.results.run",
     "Result": "entrepot.results.run",
     "compare": "entrepot.results.compare",
+    "robustness": "entrepot.results.robustness",
     "write_result": "entrepot.report.write",
     "EntrepotError": "entrepot.core.errors",
 }
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from entrepot.core.errors import EntrepotError as EntrepotError
     from entrepot.report.write import write_result as write_result
     from entrepot.results.compare import compare as compare
+    from entrepot.results.robustness import robustness as robustness
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run
     from entrepot.scenario.model import Assumptions as Assumptions

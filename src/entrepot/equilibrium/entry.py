@@ -94,10 +94,12 @@ def equilibrium(
     try:
         return settle(e, shock, np.zeros(e.va.shape), closure=closure, tol=tol)
     except EntrepotError as error:
+        why = str(error).split("; no numbers")[0].rstrip(".")
+        kept = str(first).split(" Make the shock")[0]
         raise NotConvergedError(
             "No settled equilibrium under free entry (scale 1), where a sector that loses its markets "
-            f"shuts for good: {str(error).split('; no numbers')[0].rstrip('.')}. Use a scale below 1 (`variant: half-scale`), a coarser table, or "
-            f"a smaller shock. All sectors kept open: {str(first).split(' Make the shock')[0]}"
+            f"shuts for good: {why}. Use a scale below 1 (`variant: half-scale`), a coarser table, or "
+            f"a smaller shock. All sectors kept open: {kept}"
         ) from None
 
 

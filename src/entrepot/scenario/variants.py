@@ -97,7 +97,7 @@ VARIANTS: dict[str, Named] = {
         ModelVariant(one_sector=True, without_inputs=True),
     ),
     "ces": Named(
-        "elasticities of 0.5 in all nests, an assumption: half way from Cobb-Douglas to fixed shares",
+        "elasticities of 0.5 in all nests, an assumption: half way from Cobb-Douglas to fixed proportions",
         "competitive",
         "elasticities to 1",
         ModelVariant(value_added=0.5, inputs=0.5, demand=0.5),
