@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +95,11 @@ class Economy:
         """Share of income each final bundle takes (f, n)."""
         return self.by_bundle(self.alpha).sum(0)
 
-    def wide(self, flows: Array) -> Array:
+    def wide(self, flows: NDArray[Any]) -> NDArray[Any]:
         """(s, n, m) flows as (s, n, u, n), and (s, n, n) rates, common to all users, as (s, n, 1, n)."""
         return flows.reshape(*flows.shape[:2], -1, len(self.regions))
 
-    def over_users(self, flows: Array) -> Array:
+    def over_users(self, flows: NDArray[Any]) -> NDArray[Any]:
         """Sums over user groups: (..., m) -> (..., n)."""
         if len(self.users) == 1:
             return flows
@@ -109,7 +109,7 @@ class Economy:
         """(s, f * n) -> (s, f, n)."""
         return values.reshape(len(values), len(self.final_users), -1)
 
-    def final(self, values: Array) -> Array:
+    def final(self, values: NDArray[Any]) -> NDArray[Any]:
         """Values by market (s, m), as final bundles meet them (s, f * n)."""
         if len(self.users) == 1:
             return values

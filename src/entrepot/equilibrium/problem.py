@@ -64,7 +64,7 @@ class Problem:
         """Producers' values (s, n) as each home market meets them (s, m)."""
         return values if len(self.e.users) == 1 else np.tile(values, len(self.e.users))
 
-    def set_home(self, flows: Array, values: Array) -> None:
+    def set_home(self, flows: Flows, values: Array) -> None:
         """Write values (s, m) where origin and destination are one."""
         here = np.arange(flows.shape[2])
         flows[:, here % flows.shape[1], here] = values
@@ -85,8 +85,8 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     here = np.arange(m)
     home = K[:, here % n, here]
     K[:, here % n, here] = 0
-    open_ = K.any(0)
-    trade = open_.reshape(n, -1, n).any(1) if m > n else open_
+    open_ = np.asarray(K.any(0))
+    trade = np.asarray(open_.reshape(n, -1, n).any(1)) if m > n else open_
     blocs = trading_blocs(trade)
     _require_financeable(e, trade, deficit)
     _require_settled(e, blocs, deficit)

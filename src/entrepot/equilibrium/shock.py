@@ -63,8 +63,7 @@ class TradeShock:
         (s, n, n), or (s, n, m) where one of them differs by user, or the values
         at positions `at` of that.
         """
-        arrays = (self.t, economy.t, self.x, economy.x, self.tau)
-        arrays = same_width(*arrays)
+        arrays = same_width(self.t, economy.t, self.x, economy.x, self.tau)
         t1, t0, x1, x0, tau = arrays if at is None else (a[at] for a in arrays)
         duties = (1 + t1) / (1 + t0) * ((1 + x1) / (1 + x0))
         if economy.variant.selects:

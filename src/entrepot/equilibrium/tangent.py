@@ -412,7 +412,7 @@ def pull(
 
 def _per_bloc(tan: Tangent, values: Array) -> Array:
     """Sums over each region's trading bloc (n,)."""
-    return np.bincount(tan.blocs, values, len(values))[tan.blocs]
+    return np.asarray(np.bincount(tan.blocs, values, len(values))[tan.blocs], float)
 
 
 def _transfers(tan: Tangent, dV: Array, dD: Array) -> Array:
