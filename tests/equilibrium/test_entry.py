@@ -8,6 +8,7 @@ from slow import Base, base_of_world
 from variants_slow import Family, variant_solve
 
 from entrepot.core.errors import NotConvergedError
+from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import with_variant
 from entrepot.equilibrium.entry import (
     SAME,
@@ -18,7 +19,7 @@ from entrepot.equilibrium.entry import (
     settle,
     stability,
 )
-from entrepot.equilibrium.outcome import certify
+from entrepot.equilibrium.outcome import base_state, certify
 from entrepot.equilibrium.shares import economy_from_shares
 from entrepot.equilibrium.shock import no_shock
 from entrepot.equilibrium.variants import Variant
@@ -196,3 +197,19 @@ def test_prohibitive_trade_costs_leave_scale_to_the_home_market():
     found = equilibrium(e, shock)
     assert not found.shut.any()
     np.testing.assert_allclose(entrants(e, found.state)[1], 1, rtol=1e-6)
+
+
+def test_who_shuts_is_the_same_by_sector_and_by_use_where_users_buy_alike():
+    answers = []
+    world = random_world(601, 3, 3, inputs=0.2, home=3.0, tariffs=0.3)
+    e = economy(world, [4.0, 5.0, 6.0], taxes="in_value_added")
+    alike = counterfactual_world(world, e, base_state(e), {})
+    for way in ("by_sector", "by_use"):
+        e = economy(
+            alike, [4.0, 5.0, 6.0], taxes="in_value_added", sourcing=way, variant=Variant(scale=1.0)
+        )
+        found = equilibrium(e, replace(no_shock(e), t=0.1 * economy(alike, 5.0).t))
+        answers.append((found.shut, found.real_income(e)))
+    assert answers[0][0].any()
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])
+    np.testing.assert_allclose(answers[0][1], answers[1][1], rtol=1e-8)

@@ -202,7 +202,7 @@ def settle(
                 f"{int(shut.sum())}): entry moves away from the base."
             )
     raise NotConvergedError(
-        f"entry does not come to rest within {STEPS} rounds, least so at {_farthest(e, profit)}."
+        f"entry does not come to rest within {STEPS} rounds, least so at {_farthest(e, step)}."
     )
 
 
@@ -224,15 +224,13 @@ def log_profit(e: Economy, shock: TradeShock, state: State, log_M: Array) -> Arr
         # One flow at a time: pi (kappa c)^-theta P^theta X / T, as the first entrant's varieties sell.
         theta = e.theta[r]
         chi = float(e.variant.by_cost(e.theta)[1][r, 0])
-        at = (np.full(e.X.shape[1], r), np.full(e.X.shape[1], o), np.arange(e.X.shape[1]))
-        n = len(e.regions)
-        narrow = (at[0], at[1], at[2] % n)
-        wide = shock.tau.shape[2] == e.X.shape[1]
-        kappa = shock.kappa(e, at if wide else narrow)
+        m = e.X.shape[1]
+        width = max(a.shape[2] for a in (shock.t, shock.x, shock.tau, e.t, e.x))
+        kappa = shock.kappa(e, (np.full(m, r), np.full(m, o), np.arange(m) % width))
         price = np.log(state.P[r]) + chi * market_size(e, state.X)[r]
         gain = theta * (price - np.log(kappa) - (1 + chi) * np.log(state.c[r, o]))
         t, x, lost = (
-            (a[r, o] if a.shape[2] == e.X.shape[1] else np.tile(a[r, o], len(e.users)))
+            (a[r, o] if a.shape[2] == m else np.tile(a[r, o], len(e.users)))
             for a in (shock.t, shock.x, shock.embargo)
         )
         sales = e.pi[r, o] * np.exp(gain) * state.X[r] / ((1 + t) * (1 + x)) * ~lost

@@ -89,13 +89,15 @@ class Preconditioner:
         at = Point.of(weights.astype(np.float32), s, n)
         wage = at.w + at.I + at.c.ravel() @ self.costs_by_wage + at.S.ravel() @ self.sales_by_wage
         balance = self.wages.astype(np.float32).T @ wage
-        cost = at.c + (balance @ self.by_cost).reshape(s, n)
+        cost: Flows = at.c + (balance @ self.by_cost).reshape(s, n)
         sold = at.S + (balance @ self.by_sales).reshape(s, n)
         money = self._by_region(self.sales.transpose(0, 2, 1), sold * self._per_level)
         cost = cost + np.matmul(money[:, None, :], self.substitution)[:, 0]
         cost = self._by_region(self.costs.transpose(0, 2, 1), cost)
         income = at.I + balance @ self.by_income
-        return Point(balance, cost, money * self.level, income).flat.astype(float)
+        return Point(balance, np.asarray(cost, float), money * self.level, income).flat.astype(
+            float
+        )
 
     @cached_property
     def _per_level(self) -> Flows:
@@ -172,7 +174,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     dc = _each(costs, dc)
     substitution = theta * same
     substitution[:, own, own] -= theta[:, :, 0] * level.astype(single)
-    dS = substitution @ dc + finally_sold
+    dS: Flows = substitution @ dc + finally_sold
     dS = _each(sales, dS) * _inverse(level).astype(single)[:, :, None]
 
     flat_cost = np.ascontiguousarray(by_cost.transpose(1, 0, 2)).reshape(n, s * n)
