@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
+from entrepot.core.labels import some
 from entrepot.report.table import plain_table
 from entrepot.report.terminal import number
 from entrepot.results.robustness import SAID, Robustness
@@ -32,11 +33,14 @@ def print_robustness(console: Console, answer: Robustness) -> None:
     console.print(table)
     console.print(
         f"Same sign: economies, of {len(answer.world.regions)}, whose real income moves as in the "
-        "first row. `several`: other equilibria were found or must exist, or producers shut.",
+        "first row. `several`: other equilibria were found or must exist, or this one is "
+        "unstable; `shuts`: free entry makes producers leave.",
         style="dim",
     )
     for row in rows:
         said = [*row["notes"], *([row["reason"]] if row["reason"] else [])]
+        if row["shut"]:
+            said.append(f"shut: {some(row['shut'], 8)}")
         for line in said:
             short = line if len(line) <= SAID else line[: SAID - 3] + "..."
             console.print(

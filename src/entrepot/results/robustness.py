@@ -34,7 +34,8 @@ SAID = 200  # characters of a reason that a table shows
 class Row:
     """Real income by region in per cent under one variant, or why there is none.
 
-    `notes` tell what its equilibria need told: others found, instability, producers shut.
+    `notes` tell what its equilibria need told: others found, instability; `shut`
+    names the producers that free entry made leave.
     """
 
     variant: str
@@ -43,13 +44,14 @@ class Row:
     welfare_pct: Array | None
     reason: str = ""
     notes: tuple[str, ...] = ()
+    shut: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
-        """`solved`, `several` where other equilibria were found or must exist, `refused`."""
+        """`solved`; `shuts`; `several` where other equilibria exist or it is unstable; `refused`."""
         if self.welfare_pct is None:
             return "refused"
-        return "several" if self.notes else "solved"
+        return "several" if self.notes else "shuts" if self.shut else "solved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,7 @@ class Robustness:
                 "status": row.status,
                 "reason": row.reason,
                 "notes": list(row.notes),
+                "shut": list(row.shut),
             }
             values = row.welfare_pct
             if values is not None:
@@ -190,13 +193,10 @@ def _row(
         theta = lowered.theta_name
         economy = economy_for(lowered, given)
         solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
-        notes = []
-        if solved.found.shut.any():
-            notes.append(f"{int(solved.found.shut.sum())} producers shut under free entry")
-        if starts:
-            seen = search(solved, lowered.shock, given.closure, tolerance, starts)
-            notes += [] if seen is None else in_words(solved.economy, seen)
+        shut = tuple(solved.economy.cells(solved.found.shut))
+        seen = search(solved, lowered.shock, given.closure, tolerance, starts) if starts else None
+        notes = () if seen is None else tuple(in_words(solved.economy, seen))
     except EntrepotError as error:
         return Row(name, given.sourcing, theta, None, str(error)), None
     hat = solved.found.real_income(solved.economy)
-    return Row(name, given.sourcing, theta, 100 * (hat - 1), "", tuple(notes)), solved.base.I
+    return Row(name, given.sourcing, theta, 100 * (hat - 1), "", notes, shut), solved.base.I
