@@ -38,6 +38,7 @@ from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenari
 from entrepot.scenario.read import library, read_scenario
 from entrepot.scenario.select import SECTOR_GROUPS
 from entrepot.scenario.sweep import Parameter, Sweep
+from entrepot.scenario.variants import NON_TRADABLE_BELOW, VARIANTS, ModelVariant
 from entrepot.sources import plain
 from entrepot.sources.formats import FORMATS
 from entrepot.validation import VALIDATIONS
@@ -312,6 +313,34 @@ def elasticity_page() -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def variant_page() -> str:
+    """List the named variants of the model, and the keys of a mapping."""
+    rows = [
+        (
+            code(name),
+            row.meaning,
+            ", ".join(
+                f"{k}: {v}" for k, v in row.variant.model_dump(exclude_defaults=True).items()
+            ),
+            f"{code(row.neighbour)} ({row.limit})" if row.neighbour else "",
+        )
+        for name, row in VARIANTS.items()
+    ]
+    return "\n\n".join(
+        [
+            "# Variants of the model",
+            "`entrepot run NAME --variant V`, or `variant:` among a scenario's assumptions; "
+            "`entrepot robustness` runs them all. "
+            "[Equations](../../explanation/model.md#variants).",
+            table(("variant", "meaning", "stated", "collapses to"), rows),
+            f"Non-tradable sectors: less than {NON_TRADABLE_BELOW:.0%} of world sales cross a border.",
+            "## Keys of a variant given as a mapping",
+            _docstring(ModelVariant),
+            _keys(ModelVariant),
+        ]
+    )
+
+
 def results() -> str:
     """List result columns, welfare terms and standing limits."""
     return "\n\n".join(
@@ -331,7 +360,8 @@ def results() -> str:
             table(("term", "what it measures"), [(code(k), v) for k, v in SPLIT_TERMS.items()]),
             "[Formulas](../../explanation/model.md#welfare-and-its-parts).",
             "## Limits printed with every result",
-            "\n".join(f"- {line}" for line in LIMITS),
+            "\n".join(f"- {line}" for line in LIMITS)
+            + "\n- Competition, scale and sourcing, as the variant in force has them.",
         ]
     )
 
@@ -506,6 +536,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "groups": group_page,
     "sectors": sectors,
     "elasticities": elasticity_page,
+    "variants": variant_page,
     "results": results,
     "tables": tables,
     "validations": validations,

@@ -25,6 +25,7 @@ from entrepot.results.tables import UNITS
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.lower import lower
 from entrepot.scenario.sweep import scenario_with, values_at
+from entrepot.scenario.variants import VARIANTS
 from entrepot.validation import VALIDATIONS
 from entrepot.world.shelf import SHELF
 
@@ -214,6 +215,7 @@ def test_every_row_of_every_catalogue_is_in_the_reference(reference: dict[str, s
     for page, names in {
         "groups": groups(),
         "elasticities": elasticity_sets(),
+        "variants": VARIANTS,
         "instruments": INSTRUMENTS,
         "results": UNITS,
         "worlds": SHELF,

@@ -55,6 +55,7 @@ _HOME = {
     "gradient_of": "entrepot.results.linear",
     "world_response": "entrepot.results.linear",
     "compare": "entrepot.results.compare",
+    "robustness": "entrepot.results.robustness",
     "write_result": "entrepot.report.write",
     "EntrepotError": "entrepot.core.errors",
 }
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from entrepot.results.compare import compare as compare
     from entrepot.results.linear import gradient_of as gradient_of
     from entrepot.results.linear import world_response as world_response
+    from entrepot.results.robustness import robustness as robustness
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run
     from entrepot.results.sweep import SweepResult as SweepResult

@@ -15,9 +15,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
-from entrepot.cli import linear, shape
+from entrepot.cli import linear, robustness, shape
 from entrepot.cli.elasticities import elasticities_command
-from entrepot.cli.options import TariffOption, world_with_tariffs
+from entrepot.cli.options import SourcingOption, TariffOption, VariantOption, world_with_tariffs
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.cli.sweep import sweep_command
 from entrepot.core.errors import EntrepotError, ScenarioError
@@ -34,6 +34,7 @@ app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("sweep")(sweep_command)
 app.command("elasticities")(elasticities_command)
+app.command("robustness")(robustness.robustness_command)
 
 
 def main() -> None:
@@ -110,6 +111,8 @@ def run_command(
         str | None,
         typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
     ] = None,
+    variant: VariantOption = None,
+    sourcing: SourcingOption = None,
     path: Annotated[
         bool,
         typer.Option(
@@ -125,7 +128,9 @@ def run_command(
     from entrepot.scenario.read import read_scenario, with_assumptions
 
     is_file = elasticities is not None and elasticities.lower().endswith(".csv")
-    question = with_assumptions(read_scenario(scenario), closure, None if is_file else elasticities)
+    question = with_assumptions(
+        read_scenario(scenario), closure, None if is_file else elasticities, variant, sourcing
+    )
     if out is not None:
         check_folder(out)
     table = world_with_tariffs(world, tariffs)

@@ -42,6 +42,12 @@ RateOption = Annotated[
     float | None, typer.Option(help="USD per unit of the table's currency, where it is another.")
 ]
 RateSource = Annotated[str, typer.Option(help="Where the rate is from.")]
+VariantOption = Annotated[
+    str | None, typer.Option(help="A named variant of the model, for the scenario's own.")
+]
+SourcingOption = Annotated[
+    str | None, typer.Option(help="by_sector, by_use or by_user, for the scenario's own.")
+]
 Atol = Annotated[
     float | None,
     typer.Option(help="Tolerance of the identities to declare, in the table's unit."),

@@ -234,7 +234,8 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     seen = np.log(c)
     if e.variant.has_scale:
         firms = state.N.sum(2) / np.where(e.sold > 0, e.sold, 1) / c
-        seen = seen - psi * np.log(np.where(e.sold > 0, firms, 1))
+        # Who has shut sells nothing: its embargo stands in the shock.
+        seen = seen - psi * np.log(np.where(firms > 0, firms, 1))
     # Where firms select, duties count once more and larger markets have more varieties.
     seen = seen + chi * np.log(c)
     size = np.where(e.X > 0, state.X, 1) / np.where(e.X > 0, e.X, 1)

@@ -21,6 +21,7 @@ from entrepot.results.tables import (
     region_rows,
     sector_rows,
 )
+from entrepot.scenario.variants import DEFAULT
 from entrepot.world.world import World
 
 CLOSURES = {
@@ -131,6 +132,10 @@ def _facts(console: Console, result: Result) -> None:
     grid = world_facts(result.base_world)
     grid.add_row("Closure", f"{given['closure']}: {CLOSURES[given['closure']]}")
     grid.add_row("Elasticities", escape(given["elasticities"]))
+    if given["variant"] != DEFAULT:
+        grid.add_row("Variant", escape(given["variant"]))
+    if given["sourcing"] != "by_sector":
+        grid.add_row("Sourcing", escape(given["sourcing"]))
     tariffs = given["tariffs"]
     if given["tariffs_assumed"]:
         tariffs = f"ASSUMED, not data: {tariffs}"

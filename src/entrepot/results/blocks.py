@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,20 @@ from numpy.typing import NDArray
 from entrepot.core.errors import EntrepotError, InfeasibleError, NotConvergedError
 from entrepot.core.version import __version__
 from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.entry import equilibrium
 from entrepot.equilibrium.equations import Point
 from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.outcome import State, base_state
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.welfare import Welfare, welfare
-from entrepot.results.run import closed, economy_of, solve_certified
+from entrepot.results.run import closed, economy_for
 from entrepot.results.tables import outcome_columns
 from entrepot.results.warm import response_of
+from entrepot.scenario.collapse import collapsed
 from entrepot.scenario.lower import lower, with_baseline
 from entrepot.scenario.model import Assumptions, BaselineTariff
 from entrepot.scenario.sweep import Sweep, number, scenario_with, values_at
+from entrepot.scenario.variants import stated
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
@@ -114,7 +117,7 @@ def block_solver(world: World, sweep: Sweep, tolerance: float) -> Callable[[int]
     @lru_cache(KEPT)
     def setting(table: World, theta: bytes, assumptions: str) -> Setting:
         given = Assumptions.model_validate_json(assumptions)
-        economy = economy_of(table, np.frombuffer(theta), given)
+        economy = economy_for(table, np.frombuffer(theta), given)
         economy, mode = closed(economy, given.closure, tolerance)
         return Setting(economy, mode, base_state(economy), response_of(economy))
 
@@ -124,16 +127,19 @@ def block_solver(world: World, sweep: Sweep, tolerance: float) -> Callable[[int]
         table = world
         if given.baseline and given.without_supplier == "refuse":
             table = with_tariffs(given.baseline)  # else `lower` attaches them, point by point
-        lowered = lower(scenario, table)
+        lowered = collapsed(lower(scenario, table), stated(given.variant))
         use = setting(lowered.world, lowered.theta.tobytes(), given.model_dump_json())
         begin = _nearest(near, use, values)
+        ask = partial(
+            equilibrium, use.economy, lowered.shock, closure=use.mode, pre=use.pre, tol=tolerance
+        )
         try:
-            found = solve_certified(use.economy, lowered.shock, use.mode, tolerance, begin, use.pre)
+            found = ask(begin=begin)
         except NotConvergedError:
             if begin is None:
                 raise
-            found = solve_certified(use.economy, lowered.shock, use.mode, tolerance, None, use.pre)
-        state, solution, _ = found
+            found = ask()
+        state, solution = found.state, found.solution
         near.append(Near(use, values, solution.point))
         answer = Answer(lowered.world, use.base, state, welfare(use.economy, use.base, state))
         gain = (answer.welfare.real_income - 1) @ use.base.I / use.base.I.sum()

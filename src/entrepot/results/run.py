@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,21 +15,12 @@ from entrepot.core.errors import EntrepotError, InfeasibleError, ScenarioError, 
 from entrepot.equilibrium.calibrate import calibrate
 from entrepot.equilibrium.counterfactual import counterfactual_world
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point
-from entrepot.equilibrium.iterate import Preconditioner
-from entrepot.equilibrium.outcome import (
-    Certificate,
-    State,
-    base_state,
-    certify,
-    new_state,
-    rebase,
-    require_certified,
-)
+from entrepot.equilibrium.entry import Equilibrium, Search, equilibrium, other_equilibria
+from entrepot.equilibrium.outcome import Certificate, State, base_state, rebase
 from entrepot.equilibrium.path import PathSplit, path_split
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock, no_shock
-from entrepot.equilibrium.solve import Solution, solve
+from entrepot.equilibrium.solve import Solution
 from entrepot.equilibrium.welfare import (
     TradeShift,
     Welfare,
@@ -37,9 +28,11 @@ from entrepot.equilibrium.welfare import (
     welfare,
     welfare_split,
 )
+from entrepot.scenario.collapse import collapsed
 from entrepot.scenario.lower import Lowered, lower, theta_for
 from entrepot.scenario.model import Assumptions, Scenario
 from entrepot.scenario.select import GroupUse, group_use
+from entrepot.scenario.variants import numeric, stated
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
@@ -90,6 +83,8 @@ class Result:
     deficit_part: Array | None
     tolerance: float
     path: PathSplit | None = None
+    search: Search | None = None
+    shut: NDArray[np.bool_] | None = None
 
     def __repr__(self) -> str:
         gain = ((self.welfare.real_income - 1) * self.base.I).sum() / self.base.I.sum()
@@ -153,9 +148,30 @@ class Solved:
     economy: Economy
     base: State
     state: State
-    solution: Solution
-    certificate: Certificate
+    found: Equilibrium
     deficit_part: Array | None
+
+    @property
+    def solution(self) -> Solution:
+        """How it was found, in the solver's terms."""
+        return self.found.solution
+
+    @property
+    def certificate(self) -> Certificate:
+        """The new equilibrium's."""
+        return self.found.certificate
+
+
+def economy_for(world: World, theta: Array, given: Assumptions) -> Economy:
+    """The economy of a world under a scenario's assumptions, its elasticities given by sector."""
+    return calibrate(
+        world,
+        theta,
+        taxes=given.taxes,
+        inventories=given.inventories,
+        sourcing=given.sourcing,
+        variant=numeric(given.variant, world, theta),
+    )
 
 
 def run(
@@ -174,7 +190,8 @@ def run(
     ----------
     horizon : `years`, the trade equilibrium (the only horizon there is so far).
     assumptions : replace the scenario's own.
-    headlines : also solve under the other standard elasticity set and the other closures.
+    headlines : also solve under the other standard elasticity set and the other closures,
+        and under scale effects look for other equilibria.
     path : also split real income along the path of the shock, so that the terms sum
         to the exact change (`equilibrium.path`); some ten equilibria more.
     tolerance : largest miss of any equation, relative, for the solver to stop.
@@ -188,9 +205,10 @@ def run(
     if assumptions is not None:
         scenario = scenario.model_copy(update={"assumptions": assumptions})
     began = time.perf_counter()
-    lowered = lower(scenario, world)
     given = scenario.assumptions
-    economy = economy_of(lowered.world, lowered.theta, given)
+    whole = lower(scenario, world)
+    lowered = collapsed(whole, stated(given.variant))
+    economy = economy_for(lowered.world, lowered.theta, given)
     try:
         solved = solve_closure(economy, lowered.shock, given.closure, tolerance)
     except InfeasibleError as error:
@@ -199,7 +217,7 @@ def run(
     answer = welfare(solved.economy, solved.base, solved.state)
     heads = [Headline(lowered.theta_name, given.closure, 100 * (answer.real_income - 1))]
     if headlines:
-        heads += _other_headlines(scenario, lowered, economy, tolerance)
+        heads += _other_headlines(scenario, whole, economy, tolerance)
     return Result(
         scenario=scenario,
         lowered=lowered,
@@ -222,30 +240,44 @@ def run(
         headlines=tuple(heads),
         deficit_part=solved.deficit_part,
         tolerance=tolerance,
-        path=_path(solved, lowered.shock, given.closure) if path else None,
+        path=_path(solved, given.closure) if path else None,
+        search=search(solved, lowered.shock, given.closure, tolerance) if headlines else None,
+        shut=solved.found.shut if solved.found.shut.any() else None,
     )
 
 
-def _path(solved: Solved, shock: TradeShock, closure: str) -> PathSplit:
-    mode: Closure = "none" if closure in ("zero", "balanced_first") else "world_share"
-    mode = "proportional" if closure == "proportional" else mode
-    return path_split(solved.economy, shock, solved.state, closure=mode)
+def search(
+    solved: Solved, shock: TradeShock, closure: str, tolerance: float, starts: int = 2
+) -> Search | None:
+    """Look for other equilibria of a solved question; None without scale effects."""
+    if not solved.economy.variant.has_scale:
+        return None
+    return other_equilibria(
+        solved.economy, shock, solved.found, closure=mode(closure), starts=starts, tol=tolerance
+    )
 
 
-def economy_of(world: World, theta: Array, given: Assumptions) -> Economy:
-    """The economy of a world under a scenario's assumptions, its elasticities given by sector."""
-    return calibrate(world, theta, taxes=given.taxes, inventories=given.inventories)
+def _path(solved: Solved, closure: str) -> PathSplit:
+    return path_split(solved.economy, solved.found.shock, solved.state, closure=mode(closure))
+
+
+def mode(closure: str) -> Closure:
+    """The rule for deficits in the equations that a closure of `Assumptions` comes to."""
+    if closure == "proportional":
+        return "proportional"
+    return "none" if closure in ("zero", "balanced_first") else "world_share"
 
 
 def solve_closure(economy: Economy, shock: TradeShock, closure: str, tolerance: float) -> Solved:
     """Solve under a closure of `Assumptions.closure` and certify; see docs/explanation/model.md."""
-    economy, mode = closed(economy, closure, tolerance)
+    economy, rule = closed(economy, closure, tolerance)
     base = base_state(economy)
     deficit_part = None
     if closure == "zero":
-        alone = solve_certified(economy, no_shock(economy), mode, tolerance)[0]
-        deficit_part = welfare(economy, base, alone).real_income - 1
-    return Solved(economy, base, *solve_certified(economy, shock, mode, tolerance), deficit_part)
+        alone = equilibrium(economy, no_shock(economy), closure=rule, tol=tolerance)
+        deficit_part = welfare(economy, base, alone.state).real_income - 1
+    found = equilibrium(economy, shock, closure=rule, tol=tolerance)
+    return Solved(economy, base, found.state, found, deficit_part)
 
 
 def closed(economy: Economy, closure: str, tolerance: float) -> tuple[Economy, Closure]:
@@ -260,37 +292,13 @@ def closed(economy: Economy, closure: str, tolerance: float) -> tuple[Economy, C
             f"the base misses its own equations by {economy.base_gap:.1e}, so changes from it would "
             "mix in that error; use `closure: balanced_first`, which re-solves it."
         )
-    if closure == "zero":
-        return economy, "none"
-    return economy, "proportional" if closure == "proportional" else "world_share"
-
-
-def solve_certified(
-    economy: Economy,
-    shock: TradeShock,
-    mode: Closure,
-    tolerance: float,
-    begin: Point | None = None,
-    pre: Preconditioner | None = None,
-) -> tuple[State, Solution, Certificate]:
-    """The new equilibrium, how it was found, and its certificate, which has passed.
-
-    `begin` and `pre` as in `equilibrium.solve`. Raises InfeasibleError or NotConvergedError.
-    """
-    solution = solve(economy, shock, closure=mode, begin=begin, pre=pre, tol=tolerance)
-    state = new_state(economy, shock, solution)
-    certificate = certify(economy, shock, state, tolerance=max(100 * tolerance, 1e-12))
-    require_certified(certificate)
-    return state, solution, certificate
+    return economy, mode(closure)
 
 
 def balanced(economy: Economy, tolerance: float) -> Economy:
     """The economy with deficits set to zero and the base re-solved (Caliendo & Parro 2015)."""
-    still = no_shock(economy)
-    solution = solve(economy, still, closure="none", tol=tolerance / 10)
-    state = new_state(economy, still, solution)
-    require_certified(certify(economy, still, state, tolerance=max(100 * tolerance, 1e-12)))
-    return rebase(economy, state)
+    found = equilibrium(economy, no_shock(economy), closure="none", tol=tolerance / 10)
+    return rebase(economy, found.state)
 
 
 OTHER_CLOSURES = {
@@ -302,18 +310,22 @@ OTHER_CLOSURES = {
 
 
 def _other_headlines(
-    scenario: Scenario, lowered: Lowered, economy: Economy, tolerance: float
+    scenario: Scenario, whole: Lowered, economy: Economy, tolerance: float
 ) -> list[Headline]:
     """Real income under the other standard elasticity sets, and under the other closures."""
     given = scenario.assumptions
+    lowered = collapsed(whole, stated(given.variant))
     out = []
     for name in STANDARD:
         if name == given.elasticities:
             continue
         label = f"{name} ({elasticity_sets()[name]['label']})"
         try:
-            theta, label = theta_for(name, lowered.world)
-            other = economy_of(lowered.world, theta, given)
+            theta, label = theta_for(name, whole.world)
+            again = replace(whole, theta=theta, theta_name=label)
+            again = collapsed(again, stated(given.variant))
+            label = again.theta_name
+            other = economy_for(again.world, again.theta, given)
             out.append(_headline(label, given.closure, other, lowered.shock, tolerance))
         except EntrepotError as error:
             out.append(Headline(label, given.closure, None, str(error)))

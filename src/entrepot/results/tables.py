@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.catalogues import economy_names
+from entrepot.core.labels import some
 from entrepot.core.version import __version__
+from entrepot.equilibrium.entry import in_words
 from entrepot.equilibrium.path import PATH_TERMS
+from entrepot.scenario.variants import label, stated
 from entrepot.world.build import steps_in_words
 
 if TYPE_CHECKING:
@@ -96,8 +99,13 @@ LIMITS = (
     "adjustment cost, no distribution within an economy.",
     "A comparison of two equilibria: no path between them, no capital accumulation, no growth "
     "effects.",
-    "Perfect competition and constant returns; sourcing by sector, the same mix for every user.",
 )
+
+SOURCING = {
+    "by_sector": "sourcing by sector, the same mix for every user",
+    "by_use": "sourcing by use: one mix for all inputs and one for final use of a product",
+    "by_user": "sourcing by user: each using sector and final-use category keeps its own mix",
+}
 
 
 def pct(hat: Array) -> Array:
@@ -319,7 +327,7 @@ def _group_row(
 def limits(result: Result) -> list[str]:
     """What the answer leaves out, in sentences."""
     world = result.base_world
-    lines = world_limits(world)
+    lines = world_limits(world, structure(result))
     if result.lowered.tariff_source == "none":
         lines.append(
             "No tariffs are attached: the revenue that moves when trade moves under existing duties "
@@ -348,11 +356,48 @@ def limits(result: Result) -> list[str]:
     return lines
 
 
-def world_limits(world: World) -> list[str]:
-    """What any answer on a world leaves out: of the model, and of the table."""
+def world_limits(world: World, structure: Iterable[str] = ()) -> list[str]:
+    """What any answer on a world leaves out: of the model, of its `structure`, and of the table."""
     said = world.provenance
-    lines = [*LIMITS, *map(str, said.get("notes", [])), *steps_in_words(said)]
+    lines = [*LIMITS, *structure, *map(str, said.get("notes", [])), *steps_in_words(said)]
     return lines + [f"Estimated, not observed: {text}" for text in said.get("estimated", [])]
+
+
+def structure(result: Result) -> list[str]:
+    """Market structure, sourcing, nests and equilibria of the variant in force, in sentences."""
+    given, e = result.scenario.assumptions, result.economy
+    v, k = e.variant, stated(given.variant)
+    sourcing = SOURCING[given.sourcing]
+    if not v.has_scale:
+        lines = [f"Perfect competition and constant returns; {sourcing}."]
+    else:
+        firms = (
+            "free entry of firms" if k.scale == 1 else f"scale effects at {k.scale:g} of free entry"
+        )
+        select = ", firms differing and selecting into markets" if v.selects else ""
+        where = ""
+        if k.non_tradables == "competitive":
+            kept = zip(e.sectors, np.broadcast_to(v.scale, len(e.sectors)) > 0, strict=True)
+            left = some([code for code, has in kept if not has])
+            where = f"; perfect competition in non-tradables ({left})" if left else ""
+        lines = [
+            f"Monopolistic competition: {firms}{select}{where}; {sourcing}. Volumes are of input "
+            "bundles; what more varieties are worth is in prices and real income."
+        ]
+    if not v.is_cobb_douglas:
+        lines.append(
+            f"Elasticities of substitution, assumed: {v.value_added:g} between value added and inputs, "
+            f"{v.inputs:g} between inputs, {v.demand:g} between sectors in final use."
+        )
+    if result.shut is not None:
+        lines.append(f"Under free entry, producers shut for good: {some(e.cells(result.shut), 8)}.")
+    if result.search is not None:
+        said = in_words(e, result.search)
+        lines += [line[0].upper() + line[1:] + "." for line in said] or [
+            f"Several equilibria are possible under scale effects; {result.search.ended} of "
+            f"{result.search.starts} other ways to solve came to this one, the rest to none."
+        ]
+    return lines
 
 
 def _moves_services(result: Result) -> bool:
@@ -379,6 +424,12 @@ def provenance(result: Result) -> dict[str, Any]:
         "tariffs": result.lowered.tariff_source,
         "elasticities": result.lowered.theta_name,
         "theta": dict(zip(world.sector_codes, result.economy.theta.tolist(), strict=True)),
+        "variant": label(result.scenario.assumptions.variant),
+        "sourcing": result.scenario.assumptions.sourcing,
+        "scale": np.broadcast_to(result.economy.variant.scale, result.economy.theta.shape).tolist(),
+        "selection": np.broadcast_to(
+            result.economy.variant.selection, result.economy.theta.shape
+        ).tolist(),
         "tolerance": result.tolerance,
         "groups": {
             name: {
@@ -400,6 +451,8 @@ def assumption_rows(result: Result) -> dict[str, Any]:
         "elasticities": result.lowered.theta_name,
         "tariffs": result.lowered.tariff_source,
         "tariffs_assumed": result.lowered.tariffs_assumed,
+        "variant": label(given.variant),
+        "sourcing": given.sourcing,
         "taxes": given.taxes,
         "inventories": given.inventories,
         "notes": [*result.economy.notes, *result.lowered.notes],

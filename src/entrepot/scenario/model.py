@@ -17,6 +17,7 @@ from pydantic import (
 from entrepot.core.labels import did_you_mean
 from entrepot.scenario.amounts import Amount, parse_amount
 from entrepot.scenario.instruments import INSTRUMENTS
+from entrepot.scenario.variants import DEFAULT, ModelVariant, checked
 
 AmountField = Annotated[
     Amount, BeforeValidator(parse_amount), PlainSerializer(str, return_type=str)
@@ -145,10 +146,11 @@ class Assumptions(_Strict):
 
     `closure`: what becomes of trade deficits. `elasticities`: a named set, one
     number for all sectors, or a mapping sector: theta, whose
-    `elasticities_source` is printed with the result. `taxes`, `inventories`:
-    see `equilibrium.calibrate`. `without_supplier`: what to do with buyers
-    that a change leaves without any supplier. `baseline`: assumed tariffs,
-    printed as an assumption.
+    `elasticities_source` is printed with the result. `taxes`, `inventories`,
+    `sourcing`: see `equilibrium.calibrate`. `variant`: a named variant of the
+    model (`scenario.variants.VARIANTS`), or a mapping of its parts.
+    `without_supplier`: what to do with buyers that a change leaves without any
+    supplier. `baseline`: assumed tariffs, printed as an assumption.
     """
 
     closure: Literal["world_share", "proportional", "balanced_first", "zero"] = "world_share"
@@ -158,6 +160,8 @@ class Assumptions(_Strict):
     elasticities_source: Words | None = None
     taxes: Literal["fixed_rate_revenue", "in_value_added"] = "fixed_rate_revenue"
     inventories: Literal["fixed_real", "netted", "error"] = "fixed_real"
+    variant: Annotated[str | ModelVariant, BeforeValidator(checked)] = DEFAULT
+    sourcing: Literal["by_sector", "by_use", "by_user"] = "by_sector"
     without_supplier: Literal["refuse", "merge"] = "refuse"
     baseline: tuple[BaselineTariff, ...] = ()
 

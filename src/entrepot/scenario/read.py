@@ -91,14 +91,19 @@ def file_text(path: Path) -> str:
 
 
 def with_assumptions(
-    scenario: Scenario, closure: str | None, elasticities: str | ElasticityTable | None
+    scenario: Scenario,
+    closure: str | None = None,
+    elasticities: str | ElasticityTable | None = None,
+    variant: str | None = None,
+    sourcing: str | None = None,
 ) -> Scenario:
-    """A scenario with another closure or other elasticities (words or a table); None keeps its own."""
-    if closure is None and elasticities is None:
+    """A scenario with other assumptions, given as words or a table; None keeps its own."""
+    words = {"closure": closure, "variant": variant, "sourcing": sourcing}
+    words = {key: word for key, word in words.items() if word is not None}
+    if not words and elasticities is None:
         return scenario
     data = scenario.model_dump(mode="json", exclude_none=True)
-    if closure is not None:
-        data["assumptions"]["closure"] = closure
+    data["assumptions"] |= words
     if elasticities is not None:
         data["assumptions"].pop("elasticities_source", None)
     if isinstance(elasticities, ElasticityTable):
