@@ -525,22 +525,19 @@ class TestJson:
         code, said, _ = call("run", scenario, *G20, "--path", "--json", "--out", tmp_path / "out")
         assert code == 0
         cells = pd.read_csv(tmp_path / "out" / "welfare_path.csv", keep_default_na=False)
-        whole = {"transfer", "endowment"}
         for row in strict(said)["regions"]:
             terms = {
-                k: v for k, v in row.items() if k.startswith("path_") and k != "path_left_over_pct"
+                k.removeprefix("path_").removesuffix("_pct"): v
+                for k, v in row.items()
+                if k.startswith("path_") and k != "path_left_over_pct"
             }
             assert sum(terms.values()) == pytest.approx(row["welfare_pct"], abs=1e-6)
             assert abs(row["path_left_over_pct"]) < 1e-6
-            for key, value in terms.items():
-                term = key.removeprefix("path_").removesuffix("_pct")
-                mine = cells[(cells["term"] == term) & (cells["region"] == row["region"])]
-                assert mine[mine["sector"] == "all"]["value_pct"].sum() == pytest.approx(
-                    value, abs=1e-9
-                )
-                if term not in whole:
-                    by_sector = mine[mine["partner"] == "all"]["value_pct"].sum()
-                    assert by_sector == pytest.approx(value, abs=1e-9)
+            for half in ("partner", "sector"):
+                mine = cells[(cells["by"] == half) & (cells["region"] == row["region"])]
+                sums = mine.groupby("term")["value_pct"].sum()
+                for term, value in terms.items():
+                    assert sums.get(term, 0.0) == pytest.approx(value, abs=1e-9)
 
     def test_with_tariffs_and_a_folder(self, call, tmp_path, page):
         table = write(

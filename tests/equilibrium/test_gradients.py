@@ -156,16 +156,16 @@ def test_forward_and_backward_agree(name):
             "real_income": response.real_income,
             "real_wage": response.real_wage,
             "income": response.income,
-            "wage": response.w,
+            "wage": response.moves.w,
             "price": response.price,
-            "output": response.Y / np.where(state.Y > 0, state.Y, 1) - response.c,
-            "cost": response.c,
-            "output_value": response.Y,
-            "sales": response.sales,
-            "border": response.border,
-            "revenue": response.revenue,
-            "tariff_revenue": response.tariff_revenue,
-            "deficit": response.D,
+            "output": response.moves.Y / np.where(state.Y > 0, state.Y, 1) - response.moves.c,
+            "cost": response.moves.c,
+            "output_value": response.moves.Y,
+            "sales": response.moves.sales,
+            "border": response.moves.border,
+            "revenue": response.moves.revenue,
+            "tariff_revenue": response.moves.tariff_revenue,
+            "deficit": response.moves.D,
         }[of]
         size = max(np.abs(changes).max(), np.abs(found.productivity).max(), 1e-12)
         assert (weights * changes).sum() == pytest.approx(found.productivity[1, 2], abs=1e-7 * size)
@@ -182,9 +182,11 @@ def test_the_response_is_what_a_small_change_does():
     for name in ("Y", "X", "border", "tariff_revenue"):
         exact = (getattr(up, name) - getattr(down, name)) / (2 * h)
         size = np.abs(exact).max()
-        np.testing.assert_allclose(getattr(response, name), exact, atol=1e-6 * size, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(response.moves, name), exact, atol=1e-6 * size, err_msg=name
+        )
     exact = (np.log(up.P) - np.log(down.P)) / (2 * h)
-    np.testing.assert_allclose(response.P, exact, atol=1e-6)
+    np.testing.assert_allclose(response.moves.P, exact, atol=1e-6)
 
 
 def test_gradients_by_user_sum_to_those_common_to_all_users():

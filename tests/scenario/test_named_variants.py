@@ -164,7 +164,8 @@ def test_without_inputs_all_sales_stay_and_value_added_is_output():
     np.testing.assert_allclose(bare.x, world.x)
     assert not bare.Z.any()
     np.testing.assert_allclose(bare.V.sum(0), world.x)
-    e = economy_for(collapsed(lower(asked("no-inputs"), world), stated("no-inputs")), Assumptions())
+    small = collapsed(lower(asked("no-inputs"), world), stated("no-inputs"))
+    e = economy_for(small.world, small.theta, Assumptions())
     np.testing.assert_allclose(e.va, 1)
 
 

@@ -6,6 +6,15 @@ from typing import Annotated
 
 import typer
 
+from entrepot.cli.options import (
+    ClosureOption,
+    ElasticitiesOption,
+    SourcingOption,
+    TariffOption,
+    VariantOption,
+    question,
+    world_with_tariffs,
+)
 from entrepot.cli.output import JsonFlag, console, print_json
 
 
@@ -26,20 +35,32 @@ def gradient_command(
         ),
     ] = "tariffs",
     world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
-    most: Annotated[int, typer.Option(help="How many rows to show, largest effect first.")] = 20,
+    tariffs: TariffOption = None,
+    closure: ClosureOption = None,
+    elasticities: ElasticitiesOption = None,
+    variant: VariantOption = None,
+    sourcing: SourcingOption = None,
+    most: Annotated[
+        int, typer.Option(min=1, help="How many rows to show, largest effect first.")
+    ] = 20,
     as_json: JsonFlag = False,
 ) -> None:
     """What one outcome gains from a little more of everything, at a scenario's new equilibrium."""
     from entrepot.report.linear import print_gradient
     from entrepot.results.linear import gradient_of
     from entrepot.results.run import run
-    from entrepot.scenario.read import read_scenario
-    from entrepot.world.shelf import load_world
+    from entrepot.results.tables import assumption_rows
 
-    result = run(load_world(world), read_scenario(scenario), headlines=False, tolerance=1e-11)
+    asked = question(scenario, world, tariffs, closure, elasticities, variant, sourcing)
+    result = run(*asked, headlines=False, tolerance=1e-11)
     found = gradient_of(result, of, with_respect_to, most=most)
     if as_json:
-        print_json(found.to_dict() | {"scenario": result.scenario.name, "world": world})
+        about = {
+            "scenario": result.scenario.name,
+            "world": result.base_world.name,
+            "assumptions": assumption_rows(result),
+        }
+        print_json(found.to_dict() | about)
     else:
         print_gradient(console(), found, result)
 
@@ -50,6 +71,7 @@ def response_command(
         typer.Argument(help="productivity, labour, import_tariffs, import_costs or export_costs."),
     ] = "productivity",
     world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
+    tariffs: TariffOption = None,
     sectors: Annotated[
         str, typer.Option(help="Sectors changed: codes, ranges, goods, services, all (join by +).")
     ] = "all",
@@ -73,11 +95,10 @@ def response_command(
     from entrepot.results.linear import response_rows, world_response
     from entrepot.scenario import select
     from entrepot.scenario.lower import theta_for
-    from entrepot.world.shelf import load_world
 
     if closure not in ("world_share", "proportional"):
         raise ScenarioError(f"--closure is {closure!r}; world_share or proportional was expected.")
-    table = load_world(world)
+    table = world_with_tariffs(world, tariffs)
     theta, label = theta_for(_number_or_name(elasticities), table)
     chosen = select.sectors(table, sectors.split("+"), "--sectors")
     if of is not None:
@@ -88,16 +109,18 @@ def response_command(
         sectors=chosen,
         closure="proportional" if closure == "proportional" else "world_share",
         check=check,
+        inside=table.one_economy,
     )
+    codes = [table.sector_codes[k] for k in chosen]
     if as_json:
         print_json(
             {
                 "world": table.name,
                 "instrument": instrument,
-                "sectors": [table.sector_codes[k] for k in chosen],
+                "sectors": codes,
                 "elasticities": label,
                 "closure": closure,
-                "unit": "per cent of real income per per cent of the change",
+                "unit": "log real income per log of the change: per cent per per cent",
                 "residual": found.residual,
                 "checked_at": check,
                 "largest_error": found.error,
@@ -105,7 +128,7 @@ def response_command(
             }
         )
     else:
-        print_response(console(), found, label, of)
+        print_response(console(), found, label, of, None if sectors == "all" else codes)
 
 
 def _number_or_name(given: str) -> str | float:

@@ -17,7 +17,14 @@ import typer
 
 from entrepot.cli import linear, robustness, shape
 from entrepot.cli.elasticities import elasticities_command
-from entrepot.cli.options import SourcingOption, TariffOption, VariantOption, world_with_tariffs
+from entrepot.cli.options import (
+    ClosureOption,
+    ElasticitiesOption,
+    SourcingOption,
+    TariffOption,
+    VariantOption,
+    question,
+)
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.cli.sweep import sweep_command
 from entrepot.core.errors import EntrepotError, ScenarioError
@@ -101,16 +108,8 @@ def run_command(
     ],
     world: Annotated[str, typer.Option(help="A world by name, or a world file.")] = "world-2022",
     tariffs: TariffOption = None,
-    closure: Annotated[
-        str | None,
-        typer.Option(
-            help="world_share, proportional, balanced_first or zero, for the scenario's own."
-        ),
-    ] = None,
-    elasticities: Annotated[
-        str | None,
-        typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
-    ] = None,
+    closure: ClosureOption = None,
+    elasticities: ElasticitiesOption = None,
     variant: VariantOption = None,
     sourcing: SourcingOption = None,
     path: Annotated[
@@ -125,20 +124,11 @@ def run_command(
     """Ask a scenario of a world, print the answer and write it to a folder."""
     from entrepot.report.write import check_folder, write_result
     from entrepot.results.run import run
-    from entrepot.scenario.read import read_scenario, with_assumptions
 
-    is_file = elasticities is not None and elasticities.lower().endswith(".csv")
-    question = with_assumptions(
-        read_scenario(scenario), closure, None if is_file else elasticities, variant, sourcing
-    )
     if out is not None:
         check_folder(out)
-    table = world_with_tariffs(world, tariffs)
-    if elasticities is not None and is_file:
-        from entrepot.scenario.elasticities import read_elasticities
-
-        question = with_assumptions(question, None, read_elasticities(elasticities, table))
-    result = run(table, question, path=path)
+    table, asked = question(scenario, world, tariffs, closure, elasticities, variant, sourcing)
+    result = run(table, asked, path=path)
     gone: BaseException | None = None
     try:
         if as_json:

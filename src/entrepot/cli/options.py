@@ -11,6 +11,7 @@ from entrepot.cli.output import print_json
 from entrepot.core.errors import DataError
 
 if TYPE_CHECKING:
+    from entrepot.scenario.model import Scenario
     from entrepot.sources.raw import RawTable
     from entrepot.world.world import World
 
@@ -62,6 +63,38 @@ TariffOption = Annotated[
         help="CSV of tariffs to attach: importer, exporter, sector, rate (fraction).",
     ),
 ]
+
+
+ClosureOption = Annotated[
+    str | None,
+    typer.Option(help="world_share, proportional, balanced_first or zero, for the scenario's own."),
+]
+ElasticitiesOption = Annotated[
+    str | None,
+    typer.Option(help="A named set, one number or a CSV file, for the scenario's own."),
+]
+
+
+def question(
+    scenario: str,
+    world: str,
+    tariffs: Path | None,
+    closure: str | None,
+    elasticities: str | None,
+    variant: str | None,
+    sourcing: str | None,
+) -> tuple[World, Scenario]:
+    """The world and the scenario that a command's options name."""
+    from entrepot.scenario.elasticities import read_elasticities
+    from entrepot.scenario.read import read_scenario, with_assumptions
+
+    is_file = elasticities is not None and elasticities.lower().endswith(".csv")
+    words = None if is_file else elasticities
+    asked = with_assumptions(read_scenario(scenario), closure, words, variant, sourcing)
+    table = world_with_tariffs(world, tariffs)
+    if elasticities is not None and is_file:
+        asked = with_assumptions(asked, None, read_elasticities(elasticities, table))
+    return table, asked
 
 
 def world_with_tariffs(name: str, tariffs: Path | None) -> World:

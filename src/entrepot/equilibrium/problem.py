@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.core.errors import InfeasibleError
+from entrepot.core.errors import InfeasibleError, ScenarioError
 from entrepot.core.labels import some
 from entrepot.equilibrium.economy import Economy
 from entrepot.equilibrium.shock import TradeShock, same_width
@@ -16,6 +16,7 @@ from entrepot.equilibrium.shock import TradeShock, same_width
 Array = NDArray[np.float64]
 Flows = NDArray[np.floating[Any]]  # double precision, or single in the first steps
 Closure = Literal["world_share", "proportional", "none"]
+CLOSURES = get_args(Closure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +71,22 @@ class Problem:
         flows[:, here % flows.shape[1], here] = values
 
 
+def require_closure(closure: str) -> None:
+    """Raise ScenarioError for a rule for deficits that the equations do not have."""
+    if closure not in CLOSURES:
+        raise ScenarioError(
+            f"there is no closure {closure!r} in the equations; {', '.join(CLOSURES)} were expected "
+            "(`zero` and `balanced_first` are `none`, from the economy as it is or balanced)."
+        )
+
+
 def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> Problem:
     """Check that an equilibrium can exist and set the constants of its map.
 
     Raises InfeasibleError naming the buyers left without any supplier and the
     economies whose deficits or surpluses no trade could carry.
     """
+    require_closure(closure)
     n, m = len(e.regions), e.X.shape[1]
     active = e.X > 0
     K, scale = _kernel(e, shock)

@@ -22,7 +22,16 @@ from entrepot.equilibrium.outcome import State
 from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.shock import TradeShock
 from entrepot.equilibrium.solve import COARSE_FROM
-from entrepot.equilibrium.tangent import Given, Moves, Tangent, lowered, pull, push, tangent
+from entrepot.equilibrium.tangent import (
+    Given,
+    Moves,
+    Tangent,
+    lowered,
+    pull,
+    push,
+    require_shapes,
+    tangent,
+)
 
 Array = NDArray[np.float64]
 
@@ -84,10 +93,9 @@ def linearise(
 class Response:
     """What a small change of something given does; per unit of that change.
 
-    Changes of logs: `w`, `income`, `real_income`, `real_wage`, `price` (n,),
-    `c` (s, n), `P` (s, m). In million USD: `X` (s, m), `Y` (s, n), `sales`,
-    `border` (s, n, n), `D`, `revenue` (n,). `residual` of the linear solve,
-    relative. `moves`, `unknowns` and `given` are the same in the solver's terms.
+    `moves` holds every variable (`Moves`); `income`, `real_income`, `real_wage` and
+    `price` (n,) are changes of logs. `residual` of the linear solve, relative;
+    `unknowns` what it found, `given` what was asked.
     """
 
     moves: Moves
@@ -95,16 +103,28 @@ class Response:
     given: Given
     residual: float
 
-    def __getattr__(self, name: str) -> Array:
-        m = self.moves
-        found = {
-            "income": m.I,
-            "price": m.P_final,
-            "real_income": None if m.I is None or m.P_final is None else m.I - m.P_final,
-            "real_wage": None if m.w is None or m.P_final is None else m.w - m.P_final,
-        }
-        value = found[name] if name in found else getattr(m, name)
-        return np.asarray(value)
+    @property
+    def income(self) -> Array:
+        """Log income (n,)."""
+        return self._of("I")
+
+    @property
+    def price(self) -> Array:
+        """Log price of final use (n,)."""
+        return self._of("P_final")
+
+    @property
+    def real_income(self) -> Array:
+        """Log real income (n,)."""
+        return self._of("I") - self._of("P_final")
+
+    @property
+    def real_wage(self) -> Array:
+        """Log real wage (n,)."""
+        return self._of("w") - self._of("P_final")
+
+    def _of(self, name: str) -> Array:
+        return np.asarray(getattr(self.moves, name))
 
 
 def respond(linear: Linear, given: Given) -> Response:
@@ -112,6 +132,7 @@ def respond(linear: Linear, given: Given) -> Response:
 
     Raises NotConvergedError where the linear system cannot be solved.
     """
+    require_shapes(linear.tangent, given)
     s, n = linear.shape
     still = Point.of(np.zeros(2 * n + 2 * s * n), s, n)
     _, pushed = push(linear.tangent, still, given)
@@ -147,6 +168,9 @@ class Outcome:
         return Outcome(f"{by:g} x {self.name}", Moves(**scaled))
 
     __rmul__ = __mul__
+
+    def __neg__(self) -> Outcome:
+        return -1.0 * self
 
     def __sub__(self, other: Outcome) -> Outcome:
         return self + (-1.0) * other
@@ -221,7 +245,7 @@ class Gradient:
 def gradient(
     linear: Linear,
     of: Outcome,
-    with_respect_to: tuple[str, ...] = ("tariffs",),
+    with_respect_to: str | tuple[str, ...] = ("tariffs",),
     *,
     by_user: bool = False,
 ) -> Gradient:
@@ -237,6 +261,8 @@ def gradient(
     NotConvergedError where the adjoint system cannot be solved.
 
     """
+    if isinstance(with_respect_to, str):
+        with_respect_to = (with_respect_to,)
     if bad := [k for k in with_respect_to if k not in WITH_RESPECT_TO]:
         raise ScenarioError(
             f"there is no gradient with respect to {bad[0]!r}"
@@ -244,6 +270,7 @@ def gradient(
         )
     tan = linear.tangent
     e = tan.e
+    require_shapes(tan, of.weights)
     if "elasticities" in with_respect_to and e.variant.selects:
         raise ScenarioError(
             "with selection of firms the gradient with respect to elasticities is not defined here: "
@@ -304,5 +331,6 @@ def _solve(
             return v, residual
     raise NotConvergedError(
         f"The linear response was not found: its residual is {residual:.1e} (tolerance "
-        f"{TOLERANCE:.0e}). The equilibrium is near a point where it is not locally unique."
+        f"{TOLERANCE:.0e}). Elasticities may be too large for it, or the equilibrium be near a point "
+        "where it is not locally unique."
     )

@@ -8,17 +8,18 @@ thing given. Both are exact and pass over the shares a few times only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from entrepot.core.errors import ScenarioError
 from entrepot.equilibrium.economy import Economy, on_markets
 from entrepot.equilibrium.equations import Point, into, out_of
 from entrepot.equilibrium.nests import inner, input_prices, within
 from entrepot.equilibrium.outcome import State
-from entrepot.equilibrium.problem import Closure, Flows, trading_blocs
+from entrepot.equilibrium.problem import Closure, Flows, require_closure, trading_blocs
 from entrepot.equilibrium.shock import TradeShock, same_width
 
 Array = NDArray[np.float64]
@@ -49,8 +50,7 @@ class Moves:
     In logs `w`, `I`, `P_final` (n,), `c`, `seen` (the effective cost), (s, n), and
     `P` (s, m); in million USD `X` (s, m), `Y` (s, n), `sales` and `border` (s, n,
     n), `inputs` (s, s, n), and `D`, `tariff_revenue`, `revenue` (from all taxes), (n,).
-    `duty` and `export_duty` (s, n, n) are rates times the changes of border values and
-    sales, forwards only.
+    `duty` and `export_duty` (s, n, n) are rates times the changes of border values and sales.
     """
 
     w: Array | None = None
@@ -99,10 +99,33 @@ class Tangent:
     at_home: Array  # and the part that is sold at home
 
 
+def require_shapes(tan: Tangent, of: Given | Moves) -> None:
+    """Raise ScenarioError where an array does not fit the economy, or is not finite."""
+    s, n, m = tan.at.pi.shape
+    cells: list[tuple[int, ...]] = [(n,), (s, n), (s, m), (s, n, n), (s, n, m), (s, s, n), (s,)]
+    one, two, market, flows, _, inputs, sectors = ([cell] for cell in cells)
+    fits = dict.fromkeys(("w", "I", "P_final", "L", "D", "tariff_revenue", "revenue"), one)
+    fits |= dict.fromkeys(("c", "seen", "Y", "A"), two) | dict.fromkeys(("P", "X"), market)
+    fits |= dict.fromkeys(("sales", "border", "duty", "export_duty"), flows)
+    fits |= dict.fromkeys(("t", "x", "tau"), cells[3:5])
+    fits |= {"inputs": inputs, "theta": sectors}
+    for field in fields(of):
+        value = getattr(of, field.name)
+        if value is None:
+            continue
+        shape = np.shape(value)
+        if shape not in fits[field.name]:
+            wanted = " or ".join(map(str, fits[field.name]))
+            raise ScenarioError(f"{field.name} has shape {shape}; {wanted} was expected.")
+        if not np.isfinite(value).all():
+            raise ScenarioError(f"{field.name} holds values that are not finite.")
+
+
 def tangent(
     e: Economy, shock: TradeShock, at: State, closure: Closure, deficit: Array | None = None
 ) -> Tangent:
     """The derivative of the equations of `e` under a shock, at its solved state."""
+    require_closure(closure)
     n = len(e.regions)
     border = at.pi
     if shock.t.any():
@@ -355,12 +378,12 @@ def pull(
         by_origin = (made_by + shipped) * tan.S
     z = z + at.X * tan.delivered * per_market - at_home
     by_origin = by_origin + out_of(tan.border, at.X * per_market) - e.over_users(at_home)
-    if m.sales is not None or m.border is not None:
-        for part, share in ((m.sales, tan.made), (m.border, tan.border)):
-            if part is not None:
-                weighed = e.wide(share * at.X[:, None, :]) * part[:, :, None, :]
-                z = z + weighed.sum(1).reshape(s, -1)
-                by_origin = by_origin + weighed.sum((2, 3))
+    more_n, more_b = _flow_weights(tan, m)
+    for part, share in ((more_n, tan.made), (more_b, tan.border)):
+        if part is not None:
+            weighed = e.wide(share * at.X[:, None, :]) * part
+            z = z + weighed.sum(1).reshape(s, -1)
+            by_origin = by_origin + weighed.sum((2, 3))
     seen = seen - theta * by_origin
     X = X + (1 + theta * tan.chi) * z * _inverse(at.X) + _on_users(e, tariff)
     P = P + theta * z
@@ -402,9 +425,9 @@ def pull(
 
     back: dict[str, Array] = {}
     if {"t", "x", "tau", "theta"} & set(wanted):
-        on_n = made_by[:, :, None, None] + (0 if m.sales is None else m.sales[:, :, None, :])
+        on_n = made_by[:, :, None, None] + (0 if more_n is None else more_n)
         on_b = shipped[:, None, None] + arrived - np.diag(home)[:, None, :]
-        on_b = on_b + (0 if m.border is None else m.border[:, :, None, :])
+        on_b = on_b + (0 if more_b is None else more_b)
         n_weight = e.wide(tan.made * at.X[:, None, :]) * on_n
         both = n_weight + e.wide(tan.border * at.X[:, None, :]) * on_b
         delivered = e.wide(at.pi * P[:, None, :]) - theta[:, :, None, None] * both
@@ -425,6 +448,17 @@ def pull(
             + (seen * tan.psi / theta * _log_varieties(tan)).sum(1)
         )
     return unknowns, Given(**back)
+
+
+def _flow_weights(tan: Tangent, m: Moves) -> tuple[Array | None, Array | None]:
+    """Weights of flows on changes of sales and of border values, (s, n, u or 1, n)."""
+    e, at = tan.e, tan.at
+    pairs = []
+    for plain, rated, rate in ((m.sales, m.export_duty, at.x), (m.border, m.duty, at.t)):
+        parts = [] if plain is None else [plain[:, :, None, :]]
+        parts += [] if rated is None else [rated[:, :, None, :] * e.wide(rate)]
+        pairs.append(sum(parts) if parts else None)
+    return pairs[0], pairs[1]  # type: ignore[return-value]
 
 
 def _per_bloc(tan: Tangent, values: Array) -> Array:

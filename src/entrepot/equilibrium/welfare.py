@@ -155,6 +155,7 @@ def trade_shift(
     `home` (n, n) marks pairs of regions between which sales are no imports; each
     region with itself when None.
     """
+    require_common(shock)
     home = np.eye(len(e.regions), dtype=bool) if home is None else home
     price = new.c[:, :, None] / base.c[:, :, None] * (1 + new.x) / (1 + base.x)
     price = price * new.tau / base.tau

@@ -103,6 +103,7 @@ def world_response(
     sectors: Sequence[int] | None = None,
     closure: Closure = "world_share",
     check: float | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> WorldResponse:
     """The linear response of every economy to a change in each, around the base of `e`.
 
@@ -111,9 +112,12 @@ def world_response(
     instrument : one of `DIRECTIONS`.
     sectors : positions of the sectors changed; all when None.
     check : a log change at which the exact answer is found too, for the error;
-        one equilibrium an economy.
+        one equilibrium an economy; from 0.0001 to 1, up or down.
+    inside : (n, n) pairs of regions between which there is no border (parts of one
+        economy); each region with itself when None.
 
-    Raises ScenarioError for an unknown instrument.
+    Raises ScenarioError for an unknown instrument, and for a base with deficits under
+    `none`, which would end them.
 
     """
     if instrument not in DIRECTIONS:
@@ -121,6 +125,14 @@ def world_response(
             f"there is no direction {instrument!r}{did_you_mean(instrument, DIRECTIONS) or '.'} "
             f"Known: {', '.join(DIRECTIONS)}."
         )
+    if check is not None and not (np.isfinite(check) and 1e-4 <= abs(check) <= 1):
+        raise ScenarioError(f"check is {check:g}; a log change from 0.0001 to 1 was expected.")
+    if closure == "none" and np.abs(e.D).max() > 1e-9 * e.V.max():
+        raise ScenarioError("closure none would end the base's deficits; balance it first.")
+    if sectors is not None and not set(sectors) <= set(range(len(e.sectors))):
+        raise ScenarioError(f"sectors are positions from 0 to {len(e.sectors) - 1}.")
+    if sectors is not None and not len(sectors):
+        raise ScenarioError("no sector is named.")
     key, weights, _ = DIRECTIONS[instrument]
     n = len(e.regions)
     chosen = range(len(e.sectors)) if sectors is None else sectors
@@ -132,6 +144,8 @@ def world_response(
     residual = 0.0
     for i in range(n):
         given = weights(e, chosen, i)
+        if inside is not None and given.ndim == 3:
+            given = given * ~inside
         found = respond(linear, Given(**{key: given}))
         income[:, i], wage[:, i] = found.real_income, found.real_wage
         residual = max(residual, found.residual)

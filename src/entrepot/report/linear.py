@@ -6,11 +6,13 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
+from entrepot.core.labels import some
 from entrepot.equilibrium.world_response import DIRECTIONS, WorldResponse
 from entrepot.report.table import plain_table
 from entrepot.report.terminal import number
 from entrepot.results.linear import GradientTable
 from entrepot.results.run import Result
+from entrepot.results.tables import assumption_rows
 
 SHOWN = 12  # pairs of the world response
 
@@ -23,8 +25,12 @@ def print_gradient(console: Console, found: GradientTable, result: Result) -> No
         f"{found.unit}. Adjoint residual {found.residual:.0e}.",
         highlight=False,
     )
+    said = assumption_rows(result)
+    shown = ("closure", "elasticities", "tariffs", "variant", "sourcing")
+    about = "; ".join(f"{key} {said[key]}" for key in shown if said.get(key))
+    console.print(escape(about[0].upper() + about[1:] + "."), highlight=False)
     if not found.rows:
-        console.print("Nothing moves it.")
+        console.print("Nothing moves it: the derivative is zero everywhere.")
         return
     keys = [k for k in found.rows[0] if k != "effect"]
     table = plain_table(None, [*((k, False) for k in keys), ("effect", True)])
@@ -33,11 +39,14 @@ def print_gradient(console: Console, found: GradientTable, result: Result) -> No
     console.print(table)
 
 
-def print_response(console: Console, found: WorldResponse, label: str, of: str | None) -> None:
+def print_response(
+    console: Console, found: WorldResponse, label: str, of: str | None, sectors: list[str] | None
+) -> None:
     """The largest effects of each economy on others, and the error against the exact answer."""
     console.rule("[bold]The linearised world[/bold]")
     console.print(
-        f"Per cent of real income for one per cent of: {DIRECTIONS[found.instrument][2]}.",
+        f"Per cent of real income for one per cent of: {DIRECTIONS[found.instrument][2]}"
+        f"{'' if sectors is None else f' in {some(sectors, 8)}'}.",
         highlight=False,
     )
     console.print(f"Elasticities {escape(label)}; residual {found.residual:.0e}.", highlight=False)

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean
-from entrepot.equilibrium.outcome import State
-from entrepot.equilibrium.problem import Closure
 from entrepot.equilibrium.response import (
     OUTCOMES,
     WITH_RESPECT_TO,
@@ -24,7 +22,7 @@ from entrepot.equilibrium.response import (
     outcome,
 )
 from entrepot.equilibrium.world_response import DIRECTIONS, WorldResponse, world_response
-from entrepot.results.run import Result
+from entrepot.results.run import Result, mode
 from entrepot.scenario import select
 from entrepot.world.world import World
 
@@ -36,38 +34,38 @@ UNITS = {
     "trade_costs": "per per cent of the iceberg cost",
     "productivity": "per per cent of productivity",
     "labour": "per per cent of labour",
-    "transfers": "per billion USD of transfer received, from all economies by size",
+    "transfers": "per billion USD of base deficit, financed by all economies by size",
     "elasticities": "per unit of the elasticity",
 }
+NOISE = 1e-8  # of the largest effect; smaller ones are rounding and left out
 LOGS = ("real_income", "real_wage", "income", "wage", "price", "output", "cost")
-
-
-def closure_of(result: Result) -> Closure:
-    """The rule for deficits that held when a result was solved."""
-    given = result.scenario.assumptions.closure
-    if given == "proportional":
-        return "proportional"
-    return "world_share" if given == "world_share" else "none"
 
 
 def linear_of(result: Result) -> Linear:
     """The linear world around a result's new equilibrium."""
-    return linearise(result.economy, result.lowered.shock, result.state, closure=closure_of(result))
+    closure = mode(result.scenario.assumptions.closure)
+    return linearise(result.economy, result.lowered.shock, result.state, closure=closure)
 
 
-def named_outcome(world: World, state: State, text: str) -> Outcome:
+def named_outcome(result: Result, text: str) -> Outcome:
     """An outcome from words: `real_income:USA`, `output:CHN:manufacturing`, `border:CHN:USA:goods`.
 
     First a name of `OUTCOMES`; then economies or groups (joined by +), importers
     after exporters for flows; then sectors where they apply. Several economies
-    count by base income for logs by economy, several producers by output, and add
-    up in money. Raises ScenarioError with a did-you-mean.
+    together are what results report of groups: real income by equivalent
+    variations, other logs by base income, output by volume at base prices; money
+    adds up. Raises ScenarioError with a did-you-mean.
     """
+    world, state = result.base_world, result.state
     name, *rest = text.split(":")
     if name not in OUTCOMES:
         raise ScenarioError(
             f"there is no outcome {name!r}{did_you_mean(name, OUTCOMES) or '.'} "
             f"Known: {', '.join(OUTCOMES)}."
+        )
+    if name == "deficit" and result.scenario.assumptions.closure != "proportional":
+        raise ScenarioError(
+            "deficits are held by the closure and do not move, except under `proportional`."
         )
     axes = OUTCOMES[name][0]
     regions = 2 if axes == 3 else 1
@@ -81,15 +79,21 @@ def named_outcome(world: World, state: State, text: str) -> Outcome:
     s, n = state.Y.shape
     if axes == 1:
         at = np.zeros(n)
-        at[chosen[0]] = state.I[chosen[0]] if name in LOGS else 1.0
+        income = result.base.I * (result.welfare.real_income if name == "real_income" else 1.0)
+        at[chosen[0]] = income[chosen[0]] if name in LOGS else 1.0
     elif axes == 2:
         at = np.zeros((s, n))
         cells = np.ix_(sectors, chosen[0])
-        at[cells] = np.maximum(state.Y[cells], 0) if name in LOGS else 1.0
+        at[cells] = np.maximum(state.Y / state.c, 0)[cells] if name in LOGS else 1.0
     else:
         at = np.zeros((s, n, n))
         at[np.ix_(sectors, *chosen)] = 1.0
-        at[:, world.one_economy] = 0.0
+        inside = world.one_economy.copy()
+        if inside[np.ix_(*chosen)].all():  # between parts of one economy, named as such
+            inside = np.eye(n, dtype=bool)
+        at[:, inside] = 0.0
+        if not at.any():
+            raise ScenarioError(f"the outcome {text!r} crosses no border; name two economies.")
     if name in LOGS:
         if not at.sum() > 0:
             raise ScenarioError(f"the outcome {text!r} has no output to be weighed by.")
@@ -99,7 +103,10 @@ def named_outcome(world: World, state: State, text: str) -> Outcome:
 
 @dataclass(frozen=True, eq=False)
 class GradientTable:
-    """A gradient on labels: `rows` by effect, largest first, and what they are measured in."""
+    """A gradient on labels: `rows` by effect, largest first, in `unit`.
+
+    `values` is the gradient itself, in the units of `equilibrium.response.Gradient`.
+    """
 
     outcome: str
     with_respect_to: str
@@ -131,10 +138,15 @@ def gradient_of(
     most : keep the rows of largest effect only; all when None.
 
     """
-    world, state = result.base_world, result.state
-    target = named_outcome(world, state, of)
-    found = gradient(linear_of(result), target, (with_respect_to,))
-    values = np.asarray(getattr(found, with_respect_to))
+    if most is not None and most < 1:
+        raise ScenarioError(f"most is {most}; one row or more was expected.")
+    world = result.base_world
+    if with_respect_to == "transfers" and mode(result.scenario.assumptions.closure) == "none":
+        raise ScenarioError("under this closure there are no deficits, hence no transfers to move.")
+    found = gradient(linear_of(result), named_outcome(result, of), with_respect_to)
+    values = np.array(getattr(found, with_respect_to))
+    if values.ndim == 3:  # home sales bear no border cost that a scenario could change
+        values[:, world.one_economy] = 0
     in_logs = of.split(":")[0] in LOGS
     # Per cent of the outcome, or million USD, per unit of UNITS.
     scale = 100.0 if in_logs else 1.0
@@ -148,7 +160,7 @@ def gradient_of(
     rows = []
     for flat in order:
         place = np.unravel_index(int(flat), values.shape)
-        if values[place] == 0:
+        if abs(values[place]) <= NOISE * np.abs(values).max():
             continue
         rows.append({**_labels(world, with_respect_to, place), "effect": float(values[place])})
     unit = "per cent " if in_logs else "million USD "
@@ -189,7 +201,6 @@ __all__ = [
     "DIRECTIONS",
     "WITH_RESPECT_TO",
     "GradientTable",
-    "closure_of",
     "gradient_of",
     "linear_of",
     "named_outcome",

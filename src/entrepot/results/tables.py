@@ -211,8 +211,9 @@ def region_rows(result: Result) -> list[dict[str, Any]]:
 PATH_UNITS = {
     "term": "a term of the path split",
     "region": "the economy whose real income it is part of",
+    "by": "`partner` or `sector`: each of the two halves sums to the whole",
     "partner": "the other side of the border; the economy itself where no border is crossed",
-    "sector": "the sector; `all` where rows are by partner, as `partner` is where they are by sector",
+    "sector": "the sector; `all` for terms that have none (endowment, transfer)",
     "value_pct": "per cent of the economy's base income",
 }
 
@@ -222,12 +223,16 @@ def path_rows(result: Result) -> list[dict[str, Any]]:
     if result.path is None:
         return []
     regions, sectors = result.base_world.regions, result.base_world.sector_codes
-    out = []
-    for table, by in ((result.path.by_partner, "partner"), (result.path.by_sector, "sector")):
-        names = regions if by == "partner" else sectors
+    path, out = result.path, []
+    without = {k: v[None] for k, v in path.by_region.items() if k not in path.by_sector}
+    for table, by, names in (
+        (path.by_partner, "partner", regions),
+        (path.by_sector, "sector", sectors),
+        (without, "sector", ("all",)),
+    ):
         for term, cells in table.items():
             for i, d in np.argwhere(cells != 0):
-                place = {"partner": "all", "sector": "all", by: names[i]}
+                place = {"by": by, "partner": "all", "sector": "all", by: names[i]}
                 value = {"value_pct": 100 * float(cells[i, d])}
                 out.append({"term": term, "region": regions[d], **place, **value})
     return out
