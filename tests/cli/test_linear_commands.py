@@ -49,7 +49,10 @@ def test_response(call):
     ("args", "says"),
     [
         (("gradient", "tariff-war", "--of", "real_incom:USA"), "did you mean 'real_income'"),
-        (("gradient", "tariff-war", "--of", "real_income:USA", "--most", "0"), "greater than or equal to 1"),
+        (
+            ("gradient", "tariff-war", "--of", "real_income:USA", "--most", "0"),
+            "greater than or equal to 1",
+        ),
         (("gradient", "nowhere", "--of", "real_income:USA"), "nowhere"),
         (("response", "productivit"), "did you mean 'productivity'"),
         (("response", "labour", "--check", "0"), "0.0001"),

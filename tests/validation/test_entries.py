@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from entrepot.equilibrium.economy import with_variant
+from entrepot.equilibrium.entry import equilibrium, stability
 from entrepot.equilibrium.shock import no_shock
+from entrepot.equilibrium.variants import Variant
+from entrepot.results.run import balanced, solve_closure
 from entrepot.validation import us_china_2018
 from entrepot.validation.yotov_2016 import applications, as_printed, cleared, full, per_cent
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "equilibrium"))
 from slow import Base, slow_solve
+from variants_slow import Family, Slow
 
 DATA = os.environ.get("ENTREPOT_VALIDATION_DATA")
 pytestmark = [
@@ -70,7 +75,7 @@ def slowly(economy, after, **changed):
 
 
 def test_a_solver_written_apart_agrees_on_2018(year_2017):
-    economy, after = year_2017
+    economy, after, scale = year_2017
     none = np.zeros_like(economy.g)
     bare = {
         "cost": none, "use": none, "va": np.ones_like(economy.va),
@@ -78,13 +83,46 @@ def test_a_solver_written_apart_agrees_on_2018(year_2017):
     }  # fmt: skip
     for variant, changed in (("competitive", {}), ("without inputs", bare)):
         solve, reference = us_china_2018.VARIANTS[variant]
-        ours = solve(economy, after)
+        ours = solve(economy, after, scale)
         np.testing.assert_allclose(ours, slowly(economy, after, **changed), atol=1e-8)
         np.testing.assert_allclose(ours, reference, atol=0.51e-5)
 
 
+@pytest.mark.parametrize("variant", ["nested CES", "scale effects"])
+def test_every_equation_written_apart_holds_at_the_answer_of_2018(year_2017, variant):
+    """The figures are of the slow solver's own Newton; here its equations, at our answer."""
+    economy, after, scale = year_2017
+    solve, reference = us_china_2018.VARIANTS[variant]
+    np.testing.assert_allclose(solve(economy, after, scale), reference, atol=0.51e-5)
+    chosen = us_china_2018.NESTED
+    if variant == "scale effects":
+        chosen = Variant(scale=us_china_2018.SCALED * scale)
+    e = with_variant(balanced(economy, 1e-11), chosen)
+    base = Base(
+        theta=e.theta, pi=e.pi, t=e.t, x=e.x, cost=e.g, use=e.g, omega=e.omega, va=e.va,
+        alpha=e.alpha, V=e.V, D=e.D, stock=e.inventories, I=e.I, used=e.X > 0,
+    )  # fmt: skip
+    shock = replace(no_shock(e), t=after)
+    state = solve_closure(e, shock, "world_share", 1e-11).state
+    family = Family(chosen.value_added, chosen.inputs, chosen.demand, chosen.scale)
+    slow = Slow(base, shock, "none", family)
+    entrants = state.N.sum(2) / slow.S0 / state.c
+    unknowns = [np.log(v).ravel() for v in (state.w, state.P, entrants, state.X / slow.X0)]
+    miss, found = slow.residual(np.concatenate(unknowns), False)
+    assert np.abs(miss).max() < 1e-8
+    np.testing.assert_allclose(100 * (found["real_income"] - 1), reference, atol=0.51e-5)
+
+
+def test_at_the_whole_scale_the_base_of_2017_is_unstable(year_2017):
+    economy, _, scale = year_2017
+    base = balanced(economy, 1e-11)
+    for share, unstable in ((us_china_2018.SCALED, False), (1.0, True)):
+        e = with_variant(base, Variant(scale=share * scale))
+        assert (stability(e, equilibrium(e, no_shock(e))).leading > 0) == unstable
+
+
 def test_the_tariffs_of_2018_are_read_right(year_2017):
-    economy, after = year_2017
+    economy, after, _ = year_2017
     rise = after - economy.t
     usa, china = economy.regions.index("USA"), economy.regions.index("CHN")
     assert rise[:22, china, usa].min() > 0
