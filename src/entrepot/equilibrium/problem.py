@@ -88,6 +88,12 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     """
     require_closure(closure)
     n, m = len(e.regions), e.X.shape[1]
+    for name in ("t", "x", "tau", "embargo"):
+        if getattr(shock, name).shape[2] not in (n, m):
+            raise ScenarioError(
+                f"the shock's {name} tells users apart that this sourcing does not "
+                f"({', '.join(e.users[:3])}{', ...' if len(e.users) > 3 else ''})."
+            )
     active = e.X > 0
     K, scale = _kernel(e, shock)
     _require_suppliers(e, K, active, shock)

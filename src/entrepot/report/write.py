@@ -177,10 +177,15 @@ def dataset(result: Result) -> Any:
         "base_output_musd": result.base.Y,
         "new_output_volume_musd": vol["output"][1],
         "unit_cost_hat": result.state.c / result.base.c,
-        "price_hat": result.state.P / result.base.P,
     }
     for key, values in by_cell.items():
         data[key] = (("sector", "region"), values)
+    users = result.economy.users
+    prices = (result.state.P / result.base.P).reshape(len(sectors), len(users), -1)
+    if len(users) == 1:
+        data["price_hat"] = (("sector", "region"), prices[:, 0])
+    else:
+        data["price_hat"] = (("sector", "user", "region"), prices)
     data["base_trade_musd"] = (("sector", "origin", "destination"), vol["flows"][0])
     data["new_trade_volume_musd"] = (("sector", "origin", "destination"), vol["flows"][1])
     return xr.Dataset(
@@ -190,7 +195,8 @@ def dataset(result: Result) -> Any:
             "sector": sectors,
             "origin": regions,
             "destination": regions,
-        },
+        }
+        | ({} if len(users) == 1 else {"user": list(users)}),
         attrs={
             "title": result.scenario.name,
             "world": world.name,

@@ -408,7 +408,8 @@ def structure(result: Result) -> list[str]:
 def _moves_services(result: Result) -> bool:
     """Whether the scenario changes barriers to trade in services."""
     shock, e = result.lowered.shock, result.economy
-    touched = ((shock.tau != 1) | (shock.t != e.t) | (shock.x != e.x) | shock.embargo).any((1, 2))
+    changed = np.abs(shock.kappa(e) - 1).max((1, 2)) > 0
+    touched = changed | shock.embargo.any((1, 2))
     return any(
         moved and bool(sector.isic) and min(sector.isic) >= FIRST_SERVICE
         for moved, sector in zip(touched, result.base_world.sectors, strict=True)

@@ -22,6 +22,12 @@ ONE = "all"
 
 def collapsed(lowered: Lowered, variant: ModelVariant) -> Lowered:
     """The same question on the table that a variant asks for; unchanged where it asks for none."""
+    n = len(lowered.world.regions)
+    if (variant.one_sector or variant.without_inputs) and lowered.shock.t.shape[2] != n:
+        raise ScenarioError(
+            "a change with `users` cannot be put to a table of one sector or without inputs; use "
+            "another variant."
+        )
     if variant.one_sector:
         lowered = one_sector(lowered)
     if variant.without_inputs:

@@ -12,7 +12,8 @@ class Instrument:
     """What an instrument changes and which amounts it takes.
 
     `target` is the shock's array; `border` means it falls on flows between
-    two different economies; `term` is its term in the welfare split.
+    two different economies; `by_user` that it may fall on some users alone;
+    `term` is its term in the welfare split.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Instrument:
     term: str
     border: bool = True
     by_sector: bool = True
+    by_user: bool = False
     check: Callable[[Any], None] = lambda change: None
 
 
@@ -81,6 +83,7 @@ _ROWS = (
         "Ad-valorem import duty on the border value, the revenue handed to the importer's "
         "household. `to` a level or `eliminate`; `by` points (+10pp) or a share of the rate (-50%).",
         "volume_of_trade",
+        by_user=True,
         check=_check_rate,
     ),
     Instrument(

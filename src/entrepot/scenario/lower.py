@@ -169,7 +169,8 @@ def _cells(
 def _cell_name(world: World, mask: NDArray[np.bool_]) -> str:
     if mask.ndim == 3:
         r, o, d = np.argwhere(mask)[0]
-        return f"{world.sectors[r].code} from {world.regions[o]} to {world.regions[d]}"
+        to = world.regions[d % len(world.regions)]
+        return f"{world.sectors[r].code} from {world.regions[o]} to {to}"
     if mask.ndim == 2:
         r, d = np.argwhere(mask)[0]
         return f"{world.sectors[r].code} in {world.regions[d]}"
@@ -192,6 +193,9 @@ def _shock(
         "L": np.ones(n),
     }
     one = np.ones((s, n, n))
+    if any(change.users is not None for change in scenario.changes):
+        groups_of_users = select.user_groups(world, scenario.assumptions.sourcing)
+        base["t"] = np.repeat(base["t"][:, :, None, :], len(groups_of_users), 2).reshape(s, n, -1)
     per_instrument: dict[str, list[tuple[int, Change, NDArray[np.bool_]]]] = {}
     used: dict[str, select.GroupUse] = {}
     named = np.zeros(n, bool)
@@ -203,6 +207,9 @@ def _shock(
             cells, groups = _cells(world, change.importers, change.exporters, change.sectors, where)
             if change.both_ways:
                 cells = cells | cells.transpose(0, 2, 1)
+            if row.target == "t" and base["t"].shape != cells.shape:
+                at = select.users(world, change.users, groups_of_users, f"{where}.users")
+                cells = (cells[:, :, None, :] & at[:, None]).reshape(s, n, -1)
             used |= groups
             for names in (change.importers, change.exporters):
                 if "all" not in names and not all(x.startswith("!") for x in names):

@@ -76,7 +76,9 @@ class Change(_Strict):
     change them alone and take no importers. Exactly one of `to`, `by` and
     `ad_valorem_equivalent` is given, none for an embargo. `baseline_cost`
     is the level of the trade cost that an `ad_valorem_equivalent` is taken
-    off (zero when not stated). `both_ways` adds the mirror image. Where two
+    off (zero when not stated). `users` keeps a tariff to some users of what is
+    imported: `intermediate`, `final`, using sectors or final-use categories; it
+    needs `sourcing: by_use` or `by_user`. `both_ways` adds the mirror image. Where two
     changes of one instrument meet in a cell, both must state the same
     `combine`.
     """
@@ -85,6 +87,7 @@ class Change(_Strict):
     importers: Names | None = None
     exporters: Names
     sectors: Names = ("all",)
+    users: Names | None = None
     to: AmountField | None = None
     by: AmountField | None = None
     ad_valorem_equivalent: AmountField | None = None
@@ -115,6 +118,8 @@ class Change(_Strict):
             )
         if not row.by_sector and self.sectors != ("all",):
             raise ValueError(f"{self.instrument} is by economy; it takes no `sectors`")
+        if self.users is not None and not row.by_user:
+            raise ValueError(f"{self.instrument} falls on all users; it takes no `users`")
         if self.baseline_cost is not None and self.ad_valorem_equivalent is None:
             raise ValueError("`baseline_cost` belongs to `ad_valorem_equivalent`")
         if self.baseline_cost is not None and (

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from entrepot.catalogues import economies, groups
 from entrepot.catalogues.isic import SECTIONS
 from entrepot.core.errors import ScenarioError
@@ -182,3 +185,44 @@ def _covered(world: World, low: int, high: int, name: str, where: str) -> list[i
             )
         )
     return inside
+
+
+def user_groups(world: World, sourcing: str) -> tuple[str, ...]:
+    """The user groups that a way of sourcing tells apart; raises ScenarioError where it has one."""
+    if sourcing == "by_use":
+        return ("intermediate", "final")
+    if sourcing == "by_user":
+        return (*world.sector_codes, *world.final_categories)
+    raise ScenarioError(
+        "a change with `users` needs users that source apart: `assumptions: sourcing: by_use` or "
+        "`by_user` (--sourcing)."
+    )
+
+
+def users(
+    world: World, names: Sequence[str] | None, groups: Sequence[str], where: str
+) -> NDArray[np.bool_]:
+    """Which of the user groups are named (u,): all when None.
+
+    `intermediate` and `final`; by user also sectors (as in `sectors`) and
+    final-use categories. Raises ScenarioError with a did-you-mean.
+    """
+    if names is None:
+        return np.ones(len(groups), bool)
+    s = len(world.sectors) if len(groups) > 2 else 1
+    chosen = np.zeros(len(groups), bool)
+    for name in names:
+        if name == "intermediate":
+            chosen[:s] = True
+        elif name == "final":
+            chosen[s:] = True
+        elif name in groups[s:]:
+            chosen[groups.index(name)] = True
+        elif len(groups) > 2:
+            chosen[sectors(world, [name], where)] = True
+        else:
+            raise ScenarioError(
+                f"{where}: by use there are `intermediate` and `final`, no {name!r}; "
+                "use `sourcing: by_user` for single users."
+            )
+    return chosen
