@@ -51,6 +51,10 @@ def newton(
     def back(y: Array) -> Array:
         return y if pre is None else -pre.answer(y)
 
+    def longest(v: Array) -> float:
+        at = Point.of(v, s, n)
+        return max(float(np.abs(part).max()) for part in (at.w, at.c, at.S / FALL, at.I))
+
     while np.isfinite(now).all():
         if miss.size <= tol:
             return Point.of(u, s, n), miss.size, used, Outcome.CONVERGED
@@ -62,7 +66,7 @@ def newton(
             nonlocal used
             used += 1
             v = back(y)
-            length = float(np.abs(v).max())
+            length = longest(v)
             if not 0 < length < np.inf:
                 return np.zeros_like(y)
             h = NUDGE / length
@@ -76,9 +80,7 @@ def newton(
         step = back(y)
         if not np.isfinite(step).all():
             break
-        moved = Point.of(step, s, n)
-        longest = max(float(np.abs(v).max()) for v in (moved.w, moved.c, moved.I, moved.S / FALL))
-        share = 1.0 if longest <= LONGEST else LONGEST / longest
+        share = min(1.0, LONGEST / max(longest(step), LONGEST))
         while share > SHORTEST:
             used += 1
             now, miss = misses(p, at + share * step)

@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 FIRST = 40  # steps by one linear response before another way is tried
 NEAR = 1e-2  # the miss from which a linear response taken anew is worth its cost
 LEAST_STRIDE = 2e-4  # of a shock: where continuation gives up
-GONE = 0.05  # of an economy's base income: below this, it is what ends an answer
+GONE = 0.15  # of an economy's base income: below this, it is what ends an answer
+IDLE = 0.01  # of all wages: what must not go unpaid in an answer
 ON_THE_WAY = 1e-6  # the miss that is good enough at a part of a shock
 COARSE_FROM = 50_000  # flows from which on the first steps are taken in single precision
 
@@ -109,6 +110,7 @@ def solve(
         best, share, size, used, outcome = _continue(e, shock, p, tol, max_steps)
         total += used
         if outcome is not Outcome.CONVERGED:
+            _require_positive_output(p, best)
             raise NotConvergedError(_ended(e, shock, best, share, total))
     _require_positive_output(p, best)
     if (idle := _factor_miss(p, best)) > 10 * tol:
@@ -118,6 +120,13 @@ def solve(
         total += used
         if at_end < size:
             best, size = finer, at_end
+        if (idle := _factor_miss(p, best)) > IDLE:
+            raise NotConvergedError(
+                f"No certified solution: a wage falls to nothing ({np.exp(best.w.min()):.0e} of the "
+                f"base in {e.regions[int(best.w.argmin())]}), because production there can do "
+                "without labour or cannot use all of it. Make the shock smaller, or set the "
+                "elasticities of substitution nearer to one."
+            )
     w = np.exp(best.w)
     log_P, X, pi = written_out(p, best)
     return Solution(
@@ -174,8 +183,7 @@ def _partly(e: Economy, shock: TradeShock, whole: Problem, share: float) -> Prob
     part = fraction(e, shock, share)
     if shock.embargo.any():
         tau, embargo = same_width(part.tau, shock.embargo)
-        closing = (1 - share) ** (-1 / e.theta[:, None, None])
-        part = replace(part, tau=np.where(embargo, tau * closing, tau), embargo=embargo & False)
+        part = replace(part, tau=np.where(embargo, tau / (1 - share), tau), embargo=embargo & False)
     deficit = (1 - share) * e.D + share * whole.deficit
     return prepare(e, part, deficit, "world_share" if whole.closure == "none" else whole.closure)
 
@@ -208,26 +216,23 @@ def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
 def _ended(e: Economy, shock: TradeShock, at: Point, share: float, steps: int) -> str:
     """Why there is no answer: where it ends on the way from the base."""
     income, sales = np.exp(at.I), np.where(e.sold > 0, np.exp(at.S), np.inf)
-    poorest = e.regions[int(income.argmin())]
-    least = e.cells(sales == sales.min())[0]
-    where = f"followed from the base, the answer ends at {share:.1%} of the shock (in logs)"
+    poorest = f"the income of {e.regions[int(income.argmin())]} is down to {income.min():.2%}"
+    least = f"the sales of {e.cells(sales == sales.min())[0]} to {sales.min():.2%} of the base"
     if income.min() < GONE:
-        held = "the trade surplus it is held to"
-        remedy = "use `closure: zero`"
+        why, remedy = "the trade surplus it is held to", "use `closure: zero`"
         if (shock.x < 0).any():
-            held += " or the export subsidies it pays"
-            remedy += " or smaller subsidies"
-        reason = (
-            f"where the income of {poorest} nears zero ({income.min():.2%} of its base): {held} "
-            f"would exceed what it earns. Make the shock smaller, or {remedy}."
-        )
+            why, remedy = f"{why}, or the export subsidies it pays,", f"{remedy} or lower subsidies"
+        what = f"{poorest} of the base and nears zero: {why} would exceed what it earns"
+    elif e.variant.has_scale or e.variant.selects:
+        what = f"{poorest} and {least}: with scale effects it may jump from there"
+        remedy = "set `scale` lower"
     else:
-        reason = (
-            f"where the lowest income is that of {poorest} ({income.min():.2%} of its base) and the "
-            f"lowest sales are those of {least} ({sales.min():.2%}). Make the shock smaller, or look "
-            "for an economy or sector that it cuts off."
-        )
-    return f"No certified solution after {steps} steps: {where}, {reason}"
+        what = f"{poorest} and {least}"
+        remedy = "look for an economy or sector that the shock cuts off"
+    return (
+        f"No certified solution after {steps} steps: followed from the base, the answer ends at "
+        f"{share:.1%} of the shock (in logs), where {what}. Make the shock smaller, or {remedy}."
+    )
 
 
 def _require_positive_output(p: Problem, at: Point) -> None:
