@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ Array = NDArray[np.float64]
 LONGEST = 2.0  # the largest change of a log wage, cost or income in one step
 FALL = 20.0  # and of log sales relative to it: they follow costs with the elasticity of trade
 SHORTEST = 1e-4  # of the Newton step: below this the line search gives up
+SMALL = 400  # unknowns up to which the derivative is written out
 NUDGE = 1e-7  # of the differences that give the derivative along a direction
 
 
@@ -35,62 +38,81 @@ def misses(p: Problem, u: Array) -> tuple[Array, Residual]:
 def newton(
     p: Problem, begin: Point, tol: float, max_steps: int, pre: Preconditioner | None
 ) -> tuple[Point, float, int, Outcome]:
-    """The zero of the misses from a point, the way `iterate` returns it; steps count evaluations.
+    """The zero of the misses from a point, the way `iterate` returns it.
 
-    Jacobian-free Newton-GMRES (Knoll & Keyes 2004): derivatives along a direction
-    are differences of misses, exact enough in logs wherever the point is; steps
-    are shortened until the misses shrink.
+    Derivatives are differences of misses, exact enough in logs wherever the point
+    is: written out in small problems, along directions only in large ones
+    (Newton-GMRES, Knoll & Keyes 2004). Steps are shortened until the misses
+    shrink. A derivative written out counts as one step.
     """
-    from scipy.sparse.linalg import LinearOperator, gmres
-
     s, n = p.e.va.shape
-    u = np.array(begin.flat)
+    u = begin.flat
     now, miss = misses(p, u)
     used = 1
-
-    def back(y: Array) -> Array:
-        return y if pre is None else -pre.answer(y)
-
-    def longest(v: Array) -> float:
-        at = Point.of(v, s, n)
-        return max(float(np.abs(part).max()) for part in (at.w, at.c, at.S / FALL, at.I))
-
     while np.isfinite(now).all():
         if miss.size <= tol:
             return Point.of(u, s, n), miss.size, used, Outcome.CONVERGED
         if used >= max_steps:
             break
-        here, at = now, u
-
-        def along(y: Array, here: Array = here, at: Array = at) -> Array:
-            nonlocal used
-            used += 1
-            v = back(y)
-            length = longest(v)
-            if not 0 < length < np.inf:
-                return np.zeros_like(y)
-            h = NUDGE / length
-            out = (misses(p, at + h * v)[0] - here) / h
-            return np.where(np.isfinite(out), out, 0.0)
-
-        operator = LinearOperator((u.size, u.size), matvec=along, dtype=float)
-        size = float(np.linalg.norm(here))
-        enough = min(0.1, max(size, 1e-6))
-        y, _ = gmres(operator, -here, rtol=enough, restart=min(60, u.size), maxiter=2)
-        step = back(y)
+        step, tried = _written(p, u, now) if u.size <= SMALL else _by_gmres(p, u, now, pre)
+        used += tried
         if not np.isfinite(step).all():
             break
-        share = min(1.0, LONGEST / max(longest(step), LONGEST))
+        here, size = u, float(np.linalg.norm(now))
+        share = min(1.0, LONGEST / max(_length(step, s, n), LONGEST))
         while share > SHORTEST:
+            u = here + share * step
+            now, miss = misses(p, u)
             used += 1
-            now, miss = misses(p, at + share * step)
-            # Not finite compares as not smaller.
-            if float(np.linalg.norm(now)) < (1 - 1e-4 * share) * size:
+            if float(np.linalg.norm(now)) < (1 - 1e-4 * share) * size:  # not so where not finite
                 break
             share /= 2
         else:
-            now, miss = misses(p, at)
-            break
-        u = at + share * step
+            return Point.of(here, s, n), misses(p, here)[1].size, used, Outcome.MAX_STEPS
     outcome = Outcome.MAX_STEPS if np.isfinite(now).all() else Outcome.NOT_FINITE
     return Point.of(u, s, n), miss.size, used, outcome
+
+
+def _length(step: Array, s: int, n: int) -> float:
+    at = Point.of(step, s, n)
+    return max(float(np.abs(part).max()) for part in (at.w, at.c, at.S / FALL, at.I))
+
+
+def _written(p: Problem, u: Array, now: Array) -> tuple[Array, int]:
+    """The Newton step by the whole matrix of derivatives."""
+    columns = [misses(p, u + NUDGE * unit)[0] - now for unit in np.eye(u.size)]
+    matrix = np.array(columns).T / NUDGE
+    if not np.isfinite(matrix).all():
+        return np.full(u.size, np.nan), 1
+    return np.linalg.lstsq(matrix, -now, rcond=1e-14)[0], 1
+
+
+def _by_gmres(p: Problem, u: Array, now: Array, pre: Preconditioner | None) -> tuple[Array, int]:
+    """The Newton step by derivatives along directions, preconditioned from the right."""
+    from scipy.sparse.linalg import LinearOperator, gmres
+
+    s, n = p.e.va.shape
+    used = 0
+
+    def back(y: Array) -> Array:
+        if pre is None:
+            return y
+        v = Point.of(-pre.answer(y), s, n)
+        # Sales too small for its single precision would never move.
+        return replace(v, S=np.where(pre.level > 0, v.S, -Point.of(y, s, n).S)).flat
+
+    def along(y: Array) -> Array:
+        nonlocal used
+        used += 1
+        v = back(y)
+        length = _length(v, s, n)
+        if not 0 < length < np.inf:
+            return np.zeros_like(y)
+        h = NUDGE / length
+        out = (misses(p, u + h * v)[0] - now) / h
+        return np.where(np.isfinite(out), out, 0.0)
+
+    operator = LinearOperator((u.size, u.size), matvec=along, dtype=float)
+    enough = min(0.1, max(float(np.linalg.norm(now)), 1e-6))
+    y, _ = gmres(operator, -now, rtol=enough, restart=60, maxiter=2)
+    return back(y), used
