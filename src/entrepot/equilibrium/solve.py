@@ -1,7 +1,8 @@
-"""One joint fixed point in (wages, prices, expenditure), accelerated; four routes to it."""
+"""One joint fixed point in (wages, prices, expenditure), accelerated; five routes to it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from entrepot.equilibrium.iterate import Outcome, Preconditioner, iterate, preco
 from entrepot.equilibrium.nests import choices
 from entrepot.equilibrium.newton import newton
 from entrepot.equilibrium.problem import Closure, Problem, lowered, prepare
-from entrepot.equilibrium.shock import TradeShock, fraction, same_width
+from entrepot.equilibrium.shock import TradeShock, fraction, no_shock, same_width
 
 Array = NDArray[np.float64]
 
@@ -72,9 +73,10 @@ def solve(
         shocks of one economy.
     tol : largest admitted miss of any equation, relative.
 
-    Four routes are tried in turn: steps by the base's linear response; the
+    Five routes are tried in turn: steps by the base's linear response; the
     plain map until near and steps by the response there; the plain map to the
-    end; continuation along the shock. Raises InfeasibleError, or NotConvergedError naming the worst equation.
+    end; Newton steps; continuation along the shock by Newton steps. Raises
+    InfeasibleError, or NotConvergedError naming where the answer ends, why, and the remedy.
 
     """
     D = e.D if deficit is None else deficit
@@ -111,7 +113,7 @@ def solve(
         total += used
         if outcome is not Outcome.CONVERGED:
             _require_positive_output(p, best)
-            raise NotConvergedError(_ended(e, shock, best, share, total))
+            raise NotConvergedError(_ended(p, shock, best, share, total))
     _require_positive_output(p, best)
     if (idle := _factor_miss(p, best)) > 10 * tol:
         # Wages can be a small part of income: then incomes must hold more exactly.
@@ -147,25 +149,48 @@ def solve(
 def _continue(
     e: Economy, shock: TradeShock, whole: Problem, tol: float, max_steps: int
 ) -> tuple[Point, float, float, int, Outcome]:
-    """Follow the equilibrium from the base along growing shares of the shock, by Newton steps.
+    """Follow the equilibrium from the base: first as deficits change, then along the shock.
 
-    Returns the last point found, the share it belongs to, and the miss, steps
-    and outcome of the last try.
+    Returns the last point found, the share of the shock it belongs to, and the
+    miss, steps and outcome of the last try.
     """
+    begin, steps = start(e), 0
+    closure: Closure = "world_share" if whole.closure == "none" else whole.closure
+    if not np.array_equal(whole.deficit, e.D):
+
+        def settled(share: float) -> Problem:
+            return prepare(e, no_shock(e), (1 - share) * e.D + share * whole.deficit, closure)
+
+        begin, share, size, steps, outcome = _follow(e, settled, begin, ON_THE_WAY, max_steps)
+        if outcome is not Outcome.CONVERGED:
+            return begin, 0.0, size, steps, outcome
+
+    def part(share: float) -> Problem:
+        return whole if share == 1 else _partly(e, shock, whole, share)
+
+    point, share, size, used, outcome = _follow(e, part, begin, tol, max_steps)
+    return point, share, size, steps + used, outcome
+
+
+@np.errstate(all="ignore")  # points that are not finite are not taken
+def _follow(
+    e: Economy, part: Callable[[float], Problem], begin: Point, tol: float, max_steps: int
+) -> tuple[Point, float, float, int, Outcome]:
+    """Solve part after part of a problem by Newton steps, from a point where none of it is in."""
     s, n = e.va.shape
-    before, reached = (0.0, start(e)), (0.0, start(e))
+    before, reached = (0.0, begin), (0.0, begin)
     stride, total = 0.25, 0
     size, outcome = np.inf, Outcome.MAX_STEPS
-    while reached[0] < 1 and stride > LEAST_STRIDE:
+    while reached[0] < 1 and stride > _least_stride(reached[1]):
         share = min(1.0, reached[0] + stride)
-        p = whole if share == 1.0 else _partly(e, shock, whole, share)
-        enough = tol if share == 1.0 else max(tol, ON_THE_WAY)
+        p = part(share)
+        enough = tol if share == 1 else max(tol, ON_THE_WAY)
         guess = reached[1]
         if reached[0] > before[0]:  # straight on
             ahead = (share - reached[0]) / (reached[0] - before[0])
             guess = Point.of(guess.flat + ahead * (guess.flat - before[1].flat), s, n)
         pre = _response(e, *_where(p, reached[1]))
-        here, size, used, outcome = newton(p, guess, enough, max_steps, pre)
+        here, size, used, outcome = newton(p, guess, enough, max_steps // 4, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
             here, size, used, outcome = iterate(p, reached[1], enough, FIRST, pre)
@@ -178,14 +203,18 @@ def _continue(
     return reached[1], reached[0], size, total, ended
 
 
+def _least_stride(at: Point) -> float:
+    """Where following gives up: sooner where an income is already going."""
+    return LEAST_STRIDE if np.exp(at.I.min()) > GONE else 10 * LEAST_STRIDE
+
+
 def _partly(e: Economy, shock: TradeShock, whole: Problem, share: float) -> Problem:
-    """The problem after a share of the shock: embargoes close and deficits move with it."""
+    """The problem after a share of the shock: embargoes close by degrees."""
     part = fraction(e, shock, share)
     if shock.embargo.any():
         tau, embargo = same_width(part.tau, shock.embargo)
         part = replace(part, tau=np.where(embargo, tau / (1 - share), tau), embargo=embargo & False)
-    deficit = (1 - share) * e.D + share * whole.deficit
-    return prepare(e, part, deficit, "world_share" if whole.closure == "none" else whole.closure)
+    return prepare(e, part, whole.deficit, whole.closure)
 
 
 def _where(p: Problem, at: Point) -> tuple[Array, Array]:
@@ -213,15 +242,21 @@ def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
         return None
 
 
-def _ended(e: Economy, shock: TradeShock, at: Point, share: float, steps: int) -> str:
+def _ended(p: Problem, shock: TradeShock, at: Point, share: float, steps: int) -> str:
     """Why there is no answer: where it ends on the way from the base."""
+    e = p.e
     income, sales = np.exp(at.I), np.where(e.sold > 0, np.exp(at.S), np.inf)
     poorest = f"the income of {e.regions[int(income.argmin())]} is down to {income.min():.2%}"
     least = f"the sales of {e.cells(sales == sales.min())[0]} to {sales.min():.2%} of the base"
-    if income.min() < GONE:
-        why, remedy = "the trade surplus it is held to", "use `closure: zero`"
-        if (shock.x < 0).any():
-            why, remedy = f"{why}, or the export subsidies it pays,", f"{remedy} or lower subsidies"
+    held = [
+        (p.deficit.any(), "the trade surplus it is held to", "use `closure: zero`"),
+        ((shock.x < 0).any(), "the export subsidies it pays", "lower the subsidies"),
+        ((e.omega < 0).any(), "the product subsidies it pays", "count them as value added"),
+        (p.stock is not None, "the stocks it buys", "use assumptions: inventories: netted"),
+    ]
+    causes = [(why, remedy) for there, why, remedy in held if there]
+    if income.min() < GONE and causes:
+        why, remedy = (" or ".join(parts) for parts in zip(*causes, strict=True))
         what = f"{poorest} of the base and nears zero: {why} would exceed what it earns"
     elif e.variant.has_scale or e.variant.selects:
         what = f"{poorest} and {least}: with scale effects it may jump from there"
