@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 LONGEST = 2.0  # the largest change of a log wage, cost or income in one step
 FALL = 20.0  # and of log sales relative to it: they follow costs with the elasticity of trade
 SHORTEST = 1e-4  # of the Newton step: below this the line search gives up
-SMALL = 400  # unknowns up to which the derivative is written out
+SMALL = 150  # unknowns up to which the derivative is written out
 NUDGE = 1e-7  # of the differences that give the derivative along a direction
 
 
@@ -84,7 +84,7 @@ def _written(p: Problem, u: Array, now: Array) -> tuple[Array, int]:
     matrix = np.array(columns).T / NUDGE
     if not np.isfinite(matrix).all():
         return np.full(u.size, np.nan), 1
-    return np.linalg.lstsq(matrix, -now, rcond=1e-14)[0], 1
+    return np.asarray(np.linalg.lstsq(matrix, -now, rcond=1e-14)[0], float), 1
 
 
 def _by_gmres(p: Problem, u: Array, now: Array, pre: Preconditioner | None) -> tuple[Array, int]:

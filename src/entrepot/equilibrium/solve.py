@@ -75,7 +75,7 @@ def solve(
 
     Five routes are tried in turn: steps by the base's linear response; the
     plain map until near and steps by the response there; the plain map to the
-    end; Newton steps; continuation along the shock by Newton steps. Raises
+    end; Newton steps; continuation along the shock. Raises
     InfeasibleError, or NotConvergedError naming where the answer ends, why, and the remedy.
 
     """
@@ -176,7 +176,7 @@ def _continue(
 def _follow(
     e: Economy, part: Callable[[float], Problem], begin: Point, tol: float, max_steps: int
 ) -> tuple[Point, float, float, int, Outcome]:
-    """Solve part after part of a problem by Newton steps, from a point where none of it is in."""
+    """Solve part after part of a problem, from a point where none of it is in."""
     s, n = e.va.shape
     before, reached = (0.0, begin), (0.0, begin)
     stride, total = 0.25, 0
@@ -190,10 +190,10 @@ def _follow(
             ahead = (share - reached[0]) / (reached[0] - before[0])
             guess = Point.of(guess.flat + ahead * (guess.flat - before[1].flat), s, n)
         pre = _response(e, *_where(p, reached[1]))
-        here, size, used, outcome = newton(p, guess, enough, max_steps // 4, pre)
+        here, size, used, outcome = iterate(p, guess, enough, FIRST, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
-            here, size, used, outcome = iterate(p, reached[1], enough, FIRST, pre)
+            here, size, used, outcome = newton(p, guess, enough, max_steps // 4, pre)
             total += used
         if outcome is Outcome.CONVERGED:
             before, reached, stride = reached, (share, here), stride * 2
@@ -212,8 +212,8 @@ def _partly(e: Economy, shock: TradeShock, whole: Problem, share: float) -> Prob
     """The problem after a share of the shock: embargoes close by degrees."""
     part = fraction(e, shock, share)
     if shock.embargo.any():
-        tau, embargo = same_width(part.tau, shock.embargo)
-        part = replace(part, tau=np.where(embargo, tau / (1 - share), tau), embargo=embargo & False)
+        tau, closing = same_width(part.tau, np.where(shock.embargo, 1 / (1 - share), 1.0))
+        part = replace(part, tau=tau * closing, embargo=np.zeros_like(shock.embargo))
     return prepare(e, part, whole.deficit, whole.closure)
 
 
