@@ -193,6 +193,9 @@ def _follow(
         here, size, used, outcome = iterate(p, guess, enough, FIRST, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
+            here, size, used, outcome = iterate(p, reached[1], enough, max_steps, None, memory=6)
+            total += used
+        if outcome is not Outcome.CONVERGED:
             here, size, used, outcome = newton(p, guess, enough, max_steps // 4, pre)
             total += used
         if outcome is Outcome.CONVERGED:
@@ -217,6 +220,7 @@ def _partly(e: Economy, shock: TradeShock, whole: Problem, share: float) -> Prob
     return prepare(e, part, whole.deficit, whole.closure)
 
 
+@np.errstate(all="ignore")
 def _where(p: Problem, at: Point) -> tuple[Array, Array]:
     """Shares and expenditure at a point."""
     _, X, pi = written_out(p, at)
