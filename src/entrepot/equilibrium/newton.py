@@ -35,6 +35,7 @@ def misses(p: Problem, u: Array) -> tuple[Array, Residual]:
         return Point(balance, miss.cost, sales, np.log1p(miss.income)).flat, miss
 
 
+@np.errstate(all="ignore")  # points that are not finite are not taken
 def newton(
     p: Problem, begin: Point, tol: float, max_steps: int, pre: Preconditioner | None
 ) -> tuple[Point, float, int, Outcome]:
@@ -82,9 +83,10 @@ def _written(p: Problem, u: Array, now: Array) -> tuple[Array, int]:
     """The Newton step by the whole matrix of derivatives."""
     columns = [misses(p, u + NUDGE * unit)[0] - now for unit in np.eye(u.size)]
     matrix = np.array(columns).T / NUDGE
-    if not np.isfinite(matrix).all():
+    try:
+        return np.asarray(np.linalg.lstsq(matrix, -now, rcond=1e-14)[0], float), 1
+    except np.linalg.LinAlgError:  # numbers beyond floats
         return np.full(u.size, np.nan), 1
-    return np.asarray(np.linalg.lstsq(matrix, -now, rcond=1e-14)[0], float), 1
 
 
 def _by_gmres(p: Problem, u: Array, now: Array, pre: Preconditioner | None) -> tuple[Array, int]:
