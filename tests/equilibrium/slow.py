@@ -124,6 +124,8 @@ def prices(b, w, A, kappa):
         new = np.where(b.used, np.where(b.used, total, 1) ** (-1 / b.theta[:, None]), 1.0)
         gap = np.abs(np.log(new / P)).max()
         P = new
+        if not gap < np.inf:
+            break
         more -= gap < 1e-13
         if more == 0:
             break
@@ -227,6 +229,6 @@ def slow_solve(b, shock, closure="world_share", shares=(1.0,)):
         found = root(miss, log_w[:-1] - log_w[-1], method="hybr", options={"xtol": 1e-13})
         log_w = np.append(found.x, 0.0)
     out = at_wages(b, np.exp(log_w), shock, closure)
-    if np.abs(out["excess"]).max() > 1e-8:
+    if not np.abs(out["excess"]).max() <= 1e-8:
         raise ArithmeticError(f"the slow solver stalls at {np.abs(out['excess']).max():.1e}")
     return out

@@ -1,23 +1,31 @@
-"""One joint fixed point in (wages, prices, expenditure), accelerated; four routes to it."""
+"""One joint fixed point in (wages, prices, expenditure), accelerated; five routes to it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import NotConvergedError
+from entrepot.core.labels import some
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point, deficits, residual, start, written_out
+from entrepot.equilibrium.equations import Point, deficits, start, written_out
 from entrepot.equilibrium.iterate import Outcome, Preconditioner, iterate, precondition
+from entrepot.equilibrium.nests import choices
+from entrepot.equilibrium.newton import newton
 from entrepot.equilibrium.problem import Closure, Problem, lowered, prepare
-from entrepot.equilibrium.shock import TradeShock, fraction
+from entrepot.equilibrium.shock import TradeShock, fraction, no_shock, same_width
 
 Array = NDArray[np.float64]
 
 FIRST = 40  # steps by one linear response before another way is tried
 NEAR = 1e-2  # the miss from which a linear response taken anew is worth its cost
+LEAST_STRIDE = 2e-4  # of a shock: where continuation gives up
+GONE = 0.15  # of an economy's base income: below this, it is what ends an answer
+IDLE = 0.01  # of all wages: what must not go unpaid in an answer
+ON_THE_WAY = 1e-6  # the miss that is good enough at a part of a shock
 COARSE_FROM = 50_000  # flows from which on the first steps are taken in single precision
 
 
@@ -65,9 +73,10 @@ def solve(
         shocks of one economy.
     tol : largest admitted miss of any equation, relative.
 
-    Four routes are tried in turn: steps by the base's linear response; the
+    Five routes are tried in turn: steps by the base's linear response; the
     plain map until near and steps by the response there; the plain map to the
-    end; continuation along the shock. Raises InfeasibleError, or NotConvergedError naming the worst equation.
+    end; Newton steps; continuation along the shock. Raises
+    InfeasibleError, or NotConvergedError naming where the answer ends, why, and the remedy.
 
     """
     D = e.D if deficit is None else deficit
@@ -93,16 +102,33 @@ def solve(
         best, size, used, outcome = iterate(p, best, tol, max_steps, None, memory=6)
         total += used
     if outcome is not Outcome.CONVERGED:
-        route = "continuation"
-        best, size, used, outcome = _continue(e, shock, p, point, tol, max_steps)
+        route = "newton"
+        here = best if size < 10 else point
+        pre = _response(e, *_where(p, here))
+        best, size, used, outcome = newton(p, here, tol, max_steps, pre)
         total += used
     if outcome is not Outcome.CONVERGED:
-        raise NotConvergedError(
-            f"No certified solution: the solver {outcome.value} after {total} steps; the worst "
-            f"miss is {size:.1e} at {_worst(p, best)} (tolerance {tol:.0e}). Make the shock "
-            "smaller, use `closure: zero` where an economy is held to a trade surplus it could no "
-            "longer earn, or look for an economy or sector that the shock cuts off."
-        )
+        route = "continuation"
+        best, share, size, used, outcome = _continue(e, shock, p, tol, max_steps)
+        total += used
+        if outcome is not Outcome.CONVERGED:
+            _require_positive_output(p, best)
+            raise NotConvergedError(_ended(p, shock, best, share, total))
+    _require_positive_output(p, best)
+    if (idle := _factor_miss(p, best)) > 10 * tol:
+        # Wages can be a small part of income: then incomes must hold more exactly.
+        target = max(tol * tol / idle, 1e-14)
+        finer, at_end, used, _ = newton(p, best, target, max_steps, _response(e, *_where(p, best)))
+        total += used
+        if at_end < size:
+            best, size = finer, at_end
+        if (idle := _factor_miss(p, best)) > IDLE:
+            raise NotConvergedError(
+                f"No certified solution: a wage falls to nothing ({np.exp(best.w.min()):.0e} of the "
+                f"base in {e.regions[int(best.w.argmin())]}), because production there can do "
+                "without labour or cannot use all of it. Make the shock smaller, or set the "
+                "elasticities of substitution nearer to one."
+            )
     w = np.exp(best.w)
     log_P, X, pi = written_out(p, best)
     return Solution(
@@ -121,35 +147,94 @@ def solve(
 
 
 def _continue(
-    e: Economy, shock: TradeShock, whole: Problem, begin: Point, tol: float, max_steps: int
-) -> tuple[Point, float, int, Outcome]:
-    """Follow the equilibrium along growing shares of the shock."""
-    point, done, stride, total = begin, 0.0, 0.25, 0
+    e: Economy, shock: TradeShock, whole: Problem, tol: float, max_steps: int
+) -> tuple[Point, float, float, int, Outcome]:
+    """Follow the equilibrium from the base: first as deficits change, then along the shock.
+
+    Returns the last point found, the share of the shock it belongs to, and the
+    miss, steps and outcome of the last try.
+    """
+    begin, steps = start(e), 0
+    closure: Closure = "world_share" if whole.closure == "none" else whole.closure
+    if not np.array_equal(whole.deficit, e.D):
+
+        def settled(share: float) -> Problem:
+            return prepare(e, no_shock(e), (1 - share) * e.D + share * whole.deficit, closure)
+
+        begin, share, size, steps, outcome = _follow(e, settled, begin, ON_THE_WAY, max_steps)
+        if outcome is not Outcome.CONVERGED:
+            return begin, 0.0, size, steps, outcome
+
+    def part(share: float) -> Problem:
+        return whole if share == 1 else _partly(e, shock, whole, share)
+
+    point, share, size, used, outcome = _follow(e, part, begin, tol, max_steps)
+    return point, share, size, steps + used, outcome
+
+
+@np.errstate(all="ignore")  # points that are not finite are not taken
+def _follow(
+    e: Economy, part: Callable[[float], Problem], begin: Point, tol: float, max_steps: int
+) -> tuple[Point, float, float, int, Outcome]:
+    """Solve part after part of a problem, from a point where none of it is in."""
+    s, n = e.va.shape
+    before, reached = (0.0, begin), (0.0, begin)
+    stride, total = 0.25, 0
     size, outcome = np.inf, Outcome.MAX_STEPS
-    while done < 1 and stride > 1e-3:
-        share = min(1.0, done + stride)
-        p = (
-            whole
-            if share == 1.0
-            else prepare(e, fraction(e, shock, share), whole.deficit, whole.closure)
-        )
-        pre = _response(e, *_where(p, point))
-        here, size, used, outcome = iterate(p, point, tol, max_steps, pre)
+    while reached[0] < 1 and stride > _least_stride(reached[1]):
+        share = min(1.0, reached[0] + stride)
+        p = part(share)
+        enough = tol if share == 1 else max(tol, ON_THE_WAY)
+        guess = reached[1]
+        if reached[0] > before[0]:  # straight on
+            ahead = (share - reached[0]) / (reached[0] - before[0])
+            guess = Point.of(guess.flat + ahead * (guess.flat - before[1].flat), s, n)
+        pre = _response(e, *_where(p, reached[1]))
+        here, size, used, outcome = iterate(p, guess, enough, FIRST, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
-            here, size, used, outcome = iterate(p, point, tol, max_steps, None, memory=6)
+            here, size, used, outcome = iterate(p, reached[1], enough, max_steps, None, memory=6)
+            total += used
+        if outcome is not Outcome.CONVERGED:
+            here, size, used, outcome = newton(p, guess, enough, max_steps // 4, pre)
             total += used
         if outcome is Outcome.CONVERGED:
-            point, done, stride = here, share, stride * 1.5
+            before, reached, stride = reached, (share, here), stride * 2
         else:
             stride /= 2
-    return point, size, total, outcome if done == 1 else Outcome.MAX_STEPS
+    ended = outcome if reached[0] == 1 else Outcome.MAX_STEPS
+    return reached[1], reached[0], size, total, ended
 
 
+def _least_stride(at: Point) -> float:
+    """Where following gives up: sooner where an income is already going."""
+    return LEAST_STRIDE if np.exp(at.I.min()) > GONE else 10 * LEAST_STRIDE
+
+
+def _partly(e: Economy, shock: TradeShock, whole: Problem, share: float) -> Problem:
+    """The problem after a share of the shock: embargoes close by degrees."""
+    part = fraction(e, shock, share)
+    if shock.embargo.any():
+        tau, closing = same_width(part.tau, np.where(shock.embargo, 1 / (1 - share), 1.0))
+        part = replace(part, tau=tau * closing, embargo=np.zeros_like(shock.embargo))
+    return prepare(e, part, whole.deficit, whole.closure)
+
+
+@np.errstate(all="ignore")
 def _where(p: Problem, at: Point) -> tuple[Array, Array]:
     """Shares and expenditure at a point."""
     _, X, pi = written_out(p, at)
     return pi, X
+
+
+def _factor_miss(p: Problem, at: Point) -> float:
+    """The largest gap between the wages producers pay and the wages earned, relative."""
+    e = p.e
+    Y = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
+    if p.stock is not None:
+        Y = Y + p.stock.by_seller * np.exp(at.c)
+    va = choices(e, at.w, written_out(p, at)[0]).va
+    return float(np.abs((va * Y).sum(0) / (np.exp(at.w) * p.labour) - 1).max())
 
 
 def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
@@ -161,20 +246,43 @@ def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
         return None
 
 
-@np.errstate(all="ignore")
-def _worst(p: Problem, point: Point) -> str:
-    miss, _ = residual(p, point, None)
+def _ended(p: Problem, shock: TradeShock, at: Point, share: float, steps: int) -> str:
+    """Why there is no answer: where it ends on the way from the base."""
     e = p.e
-    places = {
-        "the trade balance of": (miss.balance, e.regions),
-        "the income of": (miss.income, e.regions),
-        "the unit cost of": (miss.cost, e.cells(np.ones(e.va.shape, bool))),
-        "the sales of": (miss.sales, e.cells(np.ones(e.va.shape, bool))),
-    }
+    income, sales = np.exp(at.I), np.where(e.sold > 0, np.exp(at.S), np.inf)
+    poorest = f"the income of {e.regions[int(income.argmin())]} is down to {income.min():.2%}"
+    least = f"the sales of {e.cells(sales == sales.min())[0]} to {sales.min():.2%} of the base"
+    held = [
+        (p.deficit.any(), "the trade surplus it is held to", "use `closure: zero`"),
+        ((shock.x < 0).any(), "the export subsidies it pays", "lower the subsidies"),
+        ((e.omega < 0).any(), "the product subsidies it pays", "count them as value added"),
+        (p.stock is not None, "the stocks it buys", "use assumptions: inventories: netted"),
+    ]
+    causes = [(why, remedy) for there, why, remedy in held if there]
+    if income.min() < GONE and causes:
+        why, remedy = (" or ".join(parts) for parts in zip(*causes, strict=True))
+        what = f"{poorest} of the base and nears zero: {why} would exceed what it earns"
+    elif e.variant.has_scale or e.variant.selects:
+        what = f"{poorest} and {least}: with scale effects it may jump from there"
+        remedy = "set `scale` lower"
+    else:
+        what = f"{poorest} and {least}"
+        remedy = "look for an economy or sector that the shock cuts off"
+    return (
+        f"No certified solution after {steps} steps: followed from the base, the answer ends at "
+        f"{share:.1%} of the shock (in logs), where {what}. Make the shock smaller, or {remedy}."
+    )
 
-    def worst(name: str) -> float:
-        return float(np.abs(np.nan_to_num(places[name][0])).max())
 
-    name = max(places, key=worst)
-    values, cells = places[name]
-    return f"{name} {cells[int(np.abs(np.nan_to_num(values)).argmax())]}"
+def _require_positive_output(p: Problem, at: Point) -> None:
+    """Stocks held at base quantities can exceed what is sold at all: no equilibrium then."""
+    if p.stock is None:
+        return
+    drawn = p.stock.by_seller * np.exp(at.c)
+    short = (drawn < 0) & (np.exp(at.S) * p.sales + drawn <= 0)
+    if short.any():
+        raise NotConvergedError(
+            f"The output of {some(p.e.cells(short), 4)} would fall below zero: sales out of stock, "
+            "held at base quantities, would exceed all it sells. No numbers are returned; use "
+            "assumptions: inventories: netted."
+        )
