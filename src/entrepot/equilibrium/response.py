@@ -279,17 +279,17 @@ def gradient(
     s, n = linear.shape
     none = np.zeros(2 * n + 2 * s * n)
     wanted = tuple(WITH_RESPECT_TO[k] for k in with_respect_to)
-    weights, direct = pull(tan, none, of.weights, wanted=wanted)
+    weights, _ = pull(tan, none, of.weights)
 
     def apply(v: Array, tan: Tangent) -> Array:
         return pull(tan, v)[0]
 
     adjoint, residual = _solve(linear, apply, weights, linear.pre.answer_transposed)
-    _, through = pull(tan, adjoint, wanted=wanted)
+    _, back = pull(tan, -adjoint, of.weights, wanted=wanted)
     found = {}
     for name in with_respect_to:
         key = WITH_RESPECT_TO[name]
-        value = getattr(direct, key) - getattr(through, key)
+        value = getattr(back, key)
         if key in ("t", "x", "tau"):
             if key != "tau":
                 value = value / (1 + e.wide(getattr(tan.shock, key)))

@@ -1,4 +1,4 @@
-"""One joint fixed point in (wages, prices, expenditure), accelerated; five routes to it."""
+"""One joint fixed point in (wages, costs, sales, incomes), accelerated; five routes to it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from entrepot.core.errors import NotConvergedError
 from entrepot.core.labels import some
 from entrepot.equilibrium.economy import Economy
-from entrepot.equilibrium.equations import Point, deficits, start, written_out
+from entrepot.equilibrium.equations import (
+    Point,
+    deficits,
+    effective,
+    markets,
+    start,
+    written_out,
+)
 from entrepot.equilibrium.iterate import Outcome, Preconditioner, iterate, precondition
 from entrepot.equilibrium.nests import choices
 from entrepot.equilibrium.newton import newton
@@ -233,7 +240,8 @@ def _factor_miss(p: Problem, at: Point) -> float:
     Y = np.where(p.sells, np.exp(at.S) * p.sales, 0.0)
     if p.stock is not None:
         Y = Y + p.stock.by_seller * np.exp(at.c)
-    va = choices(e, at.w, written_out(p, at)[0]).va
+    # Where firms select, prices hold more, but no share moves.
+    va = choices(e, at.w, markets(p, effective(p, at.c, at.S)).log_P).va
     return float(np.abs((va * Y).sum(0) / (np.exp(at.w) * p.labour) - 1).max())
 
 

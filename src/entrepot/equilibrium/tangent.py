@@ -431,9 +431,12 @@ def pull(
         n_weight = e.wide(tan.made * at.X[:, None, :]) * on_n
         both = n_weight + e.wide(tan.border * at.X[:, None, :]) * on_b
         delivered = e.wide(at.pi * P[:, None, :]) - theta[:, :, None, None] * both
-        duties = delivered * (1 + tan.chi[:, :, None, None])
-        back = {"tau": delivered, "t": duties - both, "x": duties - n_weight}
-        back = {key: value for key, value in back.items() if key in wanted}
+        if "tau" in wanted:
+            back["tau"] = delivered
+        duties = delivered * (1 + tan.chi[:, :, None, None]) if k.selects else delivered
+        for key, less in (("t", both), ("x", n_weight)):
+            if key in wanted:
+                back[key] = duties - less
     if "A" in wanted:
         back["A"] = -row.c
     if "L" in wanted:
