@@ -656,6 +656,11 @@ class TestImport:
 COMMAND = [sys.executable, "-m", "entrepot.cli.main"]
 
 
+def heeds_interrupts():
+    """A job in the background of a script has interrupts ignored, and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class TestProcesses:
     """Real processes: signals, pipes, full disks, odd terminals."""
 
@@ -683,6 +688,7 @@ class TestProcesses:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heeds_interrupts,
         )
         try:
             assert process.stderr.readline() == "NOW\n"

@@ -86,7 +86,12 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path):
     command = [sys.executable, "-m", "entrepot.cli.main", "sweep", path, *G20]
     command += ["--workers", "2", "--out", out]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A job in the background of a script has interrupts ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         deadline = time.monotonic() + 100
         while not list(Path(out).glob("blocks/*.npz")) and time.monotonic() < deadline:

@@ -89,7 +89,7 @@ def solve(
     D = e.D if deficit is None else deficit
     p = prepare(e, shock, np.zeros_like(D) if closure == "none" else D, closure)
     point = start(e) if begin is None else begin
-    base_pre = _response(e, e.pi, e.X) if pre is None else pre
+    base_pre = linear_response(e, e.pi, e.X) if pre is None else pre
     route, total = "preconditioned", 0
     coarse = lowered(p) if e.pi.size >= COARSE_FROM else None
     best, size, used, outcome = iterate(p, point, tol, FIRST, base_pre, coarse=coarse)
@@ -101,7 +101,7 @@ def solve(
         best, size, used, outcome = iterate(p, origin, NEAR, max_steps, None, memory=6)
         total += used
         if outcome is Outcome.CONVERGED:
-            near = _response(e, *_where(p, best))
+            near = linear_response(e, *_where(p, best))
             best, size, used, outcome = iterate(p, best, tol, FIRST, near)
             total += used
     if outcome is not Outcome.CONVERGED:
@@ -111,7 +111,7 @@ def solve(
     if outcome is not Outcome.CONVERGED:
         route = "newton"
         here = best if size < 10 else point
-        pre = _response(e, *_where(p, here))
+        pre = linear_response(e, *_where(p, here))
         best, size, used, outcome = newton(p, here, tol, max_steps, pre)
         total += used
     if outcome is not Outcome.CONVERGED:
@@ -125,7 +125,9 @@ def solve(
     if (idle := _factor_miss(p, best)) > 10 * tol:
         # Wages can be a small part of income: then incomes must hold more exactly.
         target = max(tol * tol / idle, 1e-14)
-        finer, at_end, used, _ = newton(p, best, target, max_steps, _response(e, *_where(p, best)))
+        finer, at_end, used, _ = newton(
+            p, best, target, max_steps, linear_response(e, *_where(p, best))
+        )
         total += used
         if at_end < size:
             best, size = finer, at_end
@@ -196,7 +198,7 @@ def _follow(
         if reached[0] > before[0]:  # straight on
             ahead = (share - reached[0]) / (reached[0] - before[0])
             guess = Point.of(guess.flat + ahead * (guess.flat - before[1].flat), s, n)
-        pre = _response(e, *_where(p, reached[1]))
+        pre = linear_response(e, *_where(p, reached[1]))
         here, size, used, outcome = iterate(p, guess, enough, FIRST, pre)
         total += used
         if outcome is not Outcome.CONVERGED:
@@ -245,7 +247,7 @@ def _factor_miss(p: Problem, at: Point) -> float:
     return float(np.abs((va * Y).sum(0) / (np.exp(at.w) * p.labour) - 1).max())
 
 
-def _response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
+def linear_response(e: Economy, pi: Array, X: Array) -> Preconditioner | None:
     """Linear response at a point, or None where numbers have left the range of floats."""
     try:
         with np.errstate(all="ignore"):

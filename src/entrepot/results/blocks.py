@@ -24,10 +24,10 @@ from entrepot.equilibrium.equations import Point
 from entrepot.equilibrium.iterate import Preconditioner
 from entrepot.equilibrium.outcome import State, base_state
 from entrepot.equilibrium.problem import Closure
+from entrepot.equilibrium.solve import linear_response
 from entrepot.equilibrium.welfare import Welfare, welfare
 from entrepot.results.run import closed, economy_for
 from entrepot.results.tables import outcome_columns
-from entrepot.results.warm import response_of
 from entrepot.scenario.collapse import collapsed
 from entrepot.scenario.lower import lower, with_baseline
 from entrepot.scenario.model import Assumptions, BaselineTariff
@@ -119,7 +119,9 @@ def block_solver(world: World, sweep: Sweep, tolerance: float) -> Callable[[int]
         given = Assumptions.model_validate_json(assumptions)
         economy = economy_for(table, np.frombuffer(theta), given)
         economy, mode = closed(economy, given.closure, tolerance)
-        return Setting(economy, mode, base_state(economy), response_of(economy))
+        return Setting(
+            economy, mode, base_state(economy), linear_response(economy, economy.pi, economy.X)
+        )
 
     def solve_point(values: dict[str, Any], near: list[Near]) -> tuple[PointRow, Array]:
         scenario = scenario_with(sweep, values)
