@@ -31,7 +31,7 @@ from entrepot.catalogues.elasticities import (
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.results.sweep_tables import POINT_UNITS
-from entrepot.results.tables import LIMITS, SECTOR_UNITS, TRADE_UNITS, UNITS
+from entrepot.results.tables import LIMITS, PATH_UNITS, SECTOR_UNITS, TRADE_UNITS, UNITS
 from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS
 from entrepot.scenario.model import Assumptions, BaselineTariff, Change, Scenario
@@ -353,6 +353,8 @@ def results() -> str:
             table(("column", "meaning and unit"), [(code(k), v) for k, v in SECTOR_UNITS.items()]),
             "## Columns of `trade.parquet`",
             table(("column", "meaning and unit"), [(code(k), v) for k, v in TRADE_UNITS.items()]),
+            "## Columns of `welfare_path.csv`",
+            table(("column", "meaning and unit"), [(code(k), v) for k, v in PATH_UNITS.items()]),
             "## Columns of a sweep's tables",
             table(("column", "meaning and unit"), [(code(k), v) for k, v in POINT_UNITS.items()]),
             "And a column a parameter; by economy also those of the outcomes chosen.",

@@ -129,6 +129,14 @@ def test_sections_and_charts_are_all_there(page, result):
     assert result.base_world.content_hash in page.text
 
 
+def test_with_a_path_split_there_is_one_chart_more(result):
+    along = ep.run(ep.load_world("world-2019-g20"), scenario(), headlines=False, path=True)
+    page = Page(report_page(along))
+    assert "path" in page.data("chart-specs")
+    assert "chart-path" in page.ids()
+    assert "the bars sum to the exact change" in page.text.replace("\n", " ")
+
+
 def test_nothing_is_fetched(page):
     loading = {"src", "srcset", "data", "poster", "background", "action", "xlink:href"}
     for tag, attributes in page.elements:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.catalogues import economies
+from entrepot.equilibrium.path import PATH_TERMS
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.report.terminal import number
 from entrepot.results.tables import volumes
@@ -34,6 +35,7 @@ TERM_COLOURS = {
     "terms_of_trade": "#0072b2",
     "volume_of_trade": "#56b4e9",
     "trade_cost": "#e69f00",
+    "embargo": "#5b3a29",
     "technology": "#009e73",
     "endowment": "#cfc12c",
     "transfer": "#cc79a7",
@@ -382,9 +384,10 @@ def term_label(term: str) -> str:
     return "rest (higher order)" if term == "higher_order" else term.replace("_", " ")
 
 
-def split_terms(rows: Sequence[Row]) -> list[str]:
-    """Terms of the welfare split that are not zero for every economy."""
-    return [t for t in SPLIT_TERMS if any(abs(r.get(f"{t}_pct") or 0) >= 5e-4 for r in rows)]
+def split_terms(rows: Sequence[Row], prefix: str = "") -> list[str]:
+    """Terms of the linear split, or of the `path_` split, that are not zero for every economy."""
+    terms = PATH_TERMS if prefix else SPLIT_TERMS
+    return [t for t in terms if any(abs(r.get(f"{prefix}{t}_pct") or 0) >= 5e-4 for r in rows)]
 
 
 def largest_movers(rows: Sequence[Row], count: int) -> list[Row]:
@@ -393,11 +396,14 @@ def largest_movers(rows: Sequence[Row], count: int) -> list[Row]:
     return sorted(chosen, key=lambda r: (-r["welfare_pct"], r["region"]))
 
 
-def split_spec(rows: Sequence[Row]) -> Spec | None:
-    """Stacked welfare split of the largest movers with their exact change; None when all is zero."""
+def split_spec(rows: Sequence[Row], prefix: str = "") -> Spec | None:
+    """Stacked welfare split of the largest movers with their exact change; None when all is zero.
+
+    The linear split, or with the prefix `path_` the one along the path.
+    """
     import altair as alt
 
-    terms, movers = split_terms(rows), largest_movers(rows, MOVERS)
+    terms, movers = split_terms(rows, prefix), largest_movers(rows, MOVERS)
     if not terms:
         return None
     labels = region_labels(rows)
@@ -405,8 +411,8 @@ def split_spec(rows: Sequence[Row]) -> Spec | None:
         {
             "label": labels[r["region"]],
             "term": term_label(t),
-            "value": r[f"{t}_pct"],
-            "text": f"{figure(r[f'{t}_pct'])} %",
+            "value": r[f"{prefix}{t}_pct"],
+            "text": f"{figure(r[f'{prefix}{t}_pct'])} %",
         }
         for r in movers
         for t in terms
@@ -681,6 +687,7 @@ def chart_specs(result: Result, rows: Sequence[Row]) -> dict[str, Spec]:
     specs |= bar_specs(rows, named)
     specs |= {
         "split": split_spec(rows),
+        "path": split_spec(rows, "path_"),
         "sectors": sector_spec(result, rows),
         "trade": trade_spec(result, rows),
         "elasticities": elasticity_spec(result, rows),
