@@ -272,6 +272,9 @@ def _ended(p: Problem, shock: TradeShock, at: Point, share: float, steps: int) -
     if income.min() < GONE and causes:
         why, remedy = (" or ".join(parts) for parts in zip(*causes, strict=True))
         what = f"{poorest} of the base and nears zero: {why} would exceed what it earns"
+    elif share == 0 and e.variant.has_scale:
+        what = "no answer stays near the base: with scale effects entry feeds on itself there"
+        remedy = "set `scale` lower"
     elif e.variant.has_scale or e.variant.selects:
         what = f"{poorest} and {least}: with scale effects it may jump from there"
         remedy = "set `scale` lower"
