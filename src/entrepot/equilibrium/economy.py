@@ -106,6 +106,10 @@ class Economy:
             return flows
         return flows.reshape(*flows.shape[:-1], len(self.users), -1).sum(-2)
 
+    def on_users(self, values: Numbers) -> Numbers:
+        """Values by region on each of its markets: (..., n) -> (..., m)."""
+        return values if len(self.users) == 1 else np.tile(values, len(self.users))
+
     def by_bundle(self, values: Numbers) -> Numbers:
         """(s, f * n) -> (s, f, n)."""
         return values.reshape(len(values), len(self.final_users), -1)
@@ -182,6 +186,18 @@ def on_markets(e: Economy, inputs: Array, final: Array) -> Array:
     for f, u in enumerate(e.final_users):
         out[:, u] += final[:, f]
     return out.reshape(s, -1)
+
+
+def at_home(flows: Numbers) -> Numbers:
+    """Flows (..., n, m) where origin and destination are one: (..., m), a copy."""
+    here = np.arange(flows.shape[-1])
+    return flows[..., here % flows.shape[-2], here]
+
+
+def set_at_home(flows: Numbers, values: Numbers | float) -> None:
+    """Write values (..., m), in place, where origin and destination are one."""
+    here = np.arange(flows.shape[-1])
+    flows[..., here % flows.shape[-2], here] = values
 
 
 def base_gap(economy: Economy) -> float:

@@ -234,7 +234,7 @@ def log_profit(e: Economy, shock: TradeShock, state: State, log_M: Array) -> Arr
         price = np.log(state.P[r]) + chi * market_size(e, state.X)[r]
         gain = theta * (price - np.log(kappa) - (1 + chi) * np.log(state.c[r, o]))
         t, x, lost = (
-            (a[r, o] if a.shape[2] == m else np.tile(a[r, o], len(e.users)))
+            (a[r, o] if a.shape[2] == m else e.on_users(a[r, o]))
             for a in (shock.t, shock.x, shock.embargo)
         )
         sales = e.pi[r, o] * np.exp(gain) * state.X[r] / ((1 + t) * (1 + x)) * ~lost

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy, spending
+from entrepot.equilibrium.economy import Economy, at_home, set_at_home, spending
 from entrepot.equilibrium.nests import Choices, choices, within
 from entrepot.equilibrium.problem import Flows, Problem
 
@@ -143,7 +143,7 @@ def markets(p: Problem, log_e: Array) -> Market:
     low = log_e.min(1, keepdims=True)
     a = np.exp(-theta * (log_e - low))
     foreign = into(a, p.K)
-    phi = foreign + p.at_home(a) * p.home
+    phi = foreign + p.e.on_users(a) * p.home
     with np.errstate(all="ignore"):
         log_P = -(np.log(phi) + p.scale) / theta + low
     weak = np.flatnonzero((p.active & ~(phi > TINY)).any(1))
@@ -173,7 +173,7 @@ def residual(p: Problem, at: Point, step: Array | None) -> tuple[Residual, Array
     a = market.a
     imported = q * (market.foreign if p.border is p.K else into(a, p.border))
     exported = a * out_of(p.made, q)
-    home = p.at_home(a) * q * p.home
+    home = p.e.on_users(a) * q * p.home
     tax = np.zeros_like(exported)
     if p.export_tax is not None:
         tax = a * out_of(p.export_tax, q)
@@ -242,10 +242,8 @@ def market_size(e: Economy, X: Array) -> Array:
 
 def _shares_in_logs(p: Problem, r: int, log_e: Array) -> tuple[Array, Array]:
     """Shares (n, m) of one sector and its log prices, by log-sum-exp."""
-    n = len(log_e)
     kernel = p.K[r].astype(np.float64)
-    here = np.arange(kernel.shape[1])
-    kernel[here % n, here] = p.home[r]
+    set_at_home(kernel, p.home[r])
     with np.errstate(all="ignore"):
         logs = np.log(kernel) - p.e.theta[r] * log_e[:, None]
         top = logs.max(0)
@@ -262,9 +260,7 @@ def _log_price(p: Problem, r: int, log_e: Array) -> Array:
 
 def _in_logs(p: Problem, r: int, log_e: Array, X: Array) -> tuple[Array, Array, Array, Array]:
     """Imports, exports, home sales and export taxes of one sector by log-sum-exp."""
-    n = len(log_e)
     spent = _shares_in_logs(p, r, log_e)[0] * X
-    here = np.arange(len(X))
 
     def part(of: Flows) -> Array:
         with np.errstate(all="ignore"):
@@ -272,7 +268,7 @@ def _in_logs(p: Problem, r: int, log_e: Array, X: Array) -> tuple[Array, Array, 
 
     imported, exported = part(p.border), part(p.made)
     tax = part(p.export_tax) if p.export_tax is not None else np.zeros_like(spent)
-    return imported.sum(0), exported.sum(1), spent[here % n, here], tax.sum(1)
+    return imported.sum(0), exported.sum(1), at_home(spent), tax.sum(1)
 
 
 def shares(p: Problem, log_e: Array, log_P: Array) -> Array:
@@ -282,13 +278,13 @@ def shares(p: Problem, log_e: Array, log_P: Array) -> Array:
     if max(np.abs(cost).max(), np.abs(price).max()) < 300:
         pi = p.K * np.exp(cost)[:, :, None]
         pi *= np.exp(price)[:, None, :]
-        home = p.home * np.exp(p.at_home(cost)) * np.exp(price)
+        home = p.home * np.exp(p.e.on_users(cost)) * np.exp(price)
     else:
         # What is not finite here is refused by the caller's check.
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             pi = np.exp(np.log(p.K) + cost[:, :, None] + price[:, None, :])
-            home = np.exp(np.log(p.home) + p.at_home(cost) + price)
-    p.set_home(pi, home)
+            home = np.exp(np.log(p.home) + p.e.on_users(cost) + price)
+    set_at_home(pi, home)
     return np.asarray(pi)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.economy import Economy, at_home, set_at_home
 from entrepot.equilibrium.equations import WAGE_STEP, Point, Residual, numeraire, residual
 from entrepot.equilibrium.nests import input_prices, within
 from entrepot.equilibrium.problem import Flows, Problem
@@ -116,8 +116,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     Solved by eliminating costs and sales.
     """
     s, n = e.va.shape
-    m = X.shape[1]
-    own, here = np.arange(n), np.arange(m)
+    own = np.arange(n)
     single = np.float32
     pi = pi.astype(single)
     border = pi * X[:, None, :].astype(single)
@@ -130,8 +129,7 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
         made = border.copy()
         wide = e.wide(made)
         wide /= (1 + e.wide(e.x)).astype(single)
-    home_sales = made[:, here % n, here].copy()  # (s, m)
-    home_pi = pi[:, here % n, here]
+    home_sales, home_pi = at_home(made), at_home(pi)  # (s, m)
     level = made.sum(2, dtype=float)
     to = pi.transpose(0, 2, 1)
     same = made @ to  # (s, o, o'): sales of o that meet o'
@@ -140,10 +138,10 @@ def precondition(e: Economy, pi: Array, X: Array) -> Preconditioner:
     final = e.by_bundle(e.alpha * np.tile(e.I, len(e.final_users))).astype(single)
     finally_sold = _by_final(e, made, final * e.by_bundle(e.final(spent)))
     flows = border
-    flows[:, here % n, here] = 0
-    at_home = e.over_users(home_sales[:, None, :] * pi)  # (s, o', d)
+    set_at_home(flows, 0)
+    local = e.over_users(home_sales[:, None, :] * pi)  # (s, o', d)
     # Without taxes, sales abroad that meet o' are all sales that do, less those at home.
-    abroad = flows @ to if taxed or subsidised else same - at_home.transpose(0, 2, 1)
+    abroad = flows @ to if taxed or subsidised else same - local.transpose(0, 2, 1)
     theta = e.theta[:, None, None].astype(single)
     into = flows.sum(1)
     per_receipt = _inverse(flows.sum((0, 2)) + np.maximum(e.D, 0)).astype(single)

@@ -21,18 +21,15 @@ Array = NDArray[np.float64]
 class Choices:
     """Costs and shares at given wages and prices.
 
-    `log_cost` (s, n) hat of unit cost before productivity; `log_inputs` (s, n)
-    hat of the input bundle's price; `g` (s, s, n) input values and `va` (s, n)
-    value added per unit of output value; `alpha` (s, f * n) final shares;
-    `log_final` (f, n) hats of the final bundles' prices.
+    `log_cost` (s, n) hat of unit cost before productivity; `g` (s, s, n) input
+    values and `va` (s, n) value added per unit of output value; `alpha` (s, f * n)
+    final shares.
     """
 
     log_cost: Array
-    log_inputs: Array
     g: Array
     va: Array
     alpha: Array
-    log_final: Array
 
 
 def choices(e: Economy, log_w: Array, log_P: Array) -> Choices:
@@ -47,7 +44,7 @@ def choices(e: Economy, log_w: Array, log_P: Array) -> Choices:
     if v.value_added == v.inputs == 1:
         weighed = inner(e.pays, inputs)
         log_cost = e.va * log_w + weighed
-        g, va, bundle = e.g, e.va, np.zeros_like(log_cost)
+        g, va = e.g, e.va
     else:
         mu = e.pays.sum(2).T  # (s, n)
         share = np.divide(
@@ -59,14 +56,18 @@ def choices(e: Economy, log_w: Array, log_P: Array) -> Choices:
         outer = (1 - v.value_added) * (bundle - log_cost)
         g = e.g * np.exp((1 - v.inputs) * (inputs - bundle) + outer)
         va = e.va * np.exp((1 - v.value_added) * (log_w - log_cost))
-    final = e.by_bundle(e.final(log_P))
-    within = e.by_bundle(e.alpha) / np.where(e.budget > 0, e.budget, 1)
-    log_final = nest(within, final, v.demand)
     alpha = e.alpha
     if v.demand != 1:
-        moved = np.exp((1 - v.demand) * (final - log_final))
+        final = e.by_bundle(e.final(log_P))
+        moved = np.exp((1 - v.demand) * (final - final_prices(e, final)))
         alpha = (e.by_bundle(alpha) * moved).reshape(alpha.shape)
-    return Choices(log_cost, bundle, g, va, alpha, log_final)
+    return Choices(log_cost, g, va, alpha)
+
+
+def final_prices(e: Economy, final: Array) -> Array:
+    """Log hats of the final bundles' prices (f, n), from those of their sectors (s, f, n)."""
+    share = e.by_bundle(e.alpha) / np.where(e.budget > 0, e.budget, 1)
+    return nest(share, final, e.variant.demand)
 
 
 def nest(shares: Array, log_prices: Array, sigma: float) -> Array:
@@ -103,6 +104,4 @@ def within(matrix: NDArray[np.floating], values: Array) -> Array:
 
 def real_price(e: Economy, log_P: Array) -> Array:
     """Log hat of each economy's final-use price index (n,)."""
-    final = e.by_bundle(e.final(log_P))
-    share = e.by_bundle(e.alpha) / np.where(e.budget > 0, e.budget, 1)
-    return np.asarray((e.budget * nest(share, final, e.variant.demand)).sum(0))
+    return np.asarray((e.budget * final_prices(e, e.by_bundle(e.final(log_P)))).sum(0))

@@ -272,7 +272,7 @@ def certify(e: Economy, shock: TradeShock, state: State, tolerance: float = 1e-7
     size = e.over_users(state.X)
     tiny = 1e-13 * np.maximum(size.sum(0), 1e-300)
     demand = spending(e, g, Y, alpha, state.I)
-    per_market = np.maximum(state.X, np.tile(tiny, len(e.users)))
+    per_market = np.maximum(state.X, e.on_users(tiny))
     note("goods markets", (demand - state.X) / per_market)
     note("output", (Y - state.Y) / np.maximum(np.abs(state.Y), 1e-13 * Y.sum(0)))
     # Fixed sales out of stock can exceed what is sold at all: no equilibrium then.

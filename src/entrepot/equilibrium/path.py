@@ -95,9 +95,10 @@ def path_split(
     cells: dict[str, Array] = {}
     for count in NODES:
         cells, last = {}, None
-        for weight, part, last in _along(e, shock, closure, count, pre):  # noqa: B007
+        for weight, part, point in _along(e, shock, closure, count, pre):
             for name, value in part.items():
                 cells[name] = cells.get(name, 0.0) + weight * value
+            last = point
         nodes += count
         # The end of the same path, to the path's own accuracy, which `new` need not have.
         end = solve(e, shock, closure=closure, begin=last, pre=pre, tol=SOLVED)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from entrepot.core.errors import InfeasibleError, ScenarioError
 from entrepot.core.labels import some
-from entrepot.equilibrium.economy import Economy
+from entrepot.equilibrium.economy import Economy, at_home, set_at_home
 from entrepot.equilibrium.shock import TradeShock, same_width
 
 Array = NDArray[np.float64]
@@ -61,15 +61,6 @@ class Problem:
     product_tax: Array
     stock: Stock | None
 
-    def at_home(self, values: Array) -> Array:
-        """Producers' values (s, n) as each home market meets them (s, m)."""
-        return values if len(self.e.users) == 1 else np.tile(values, len(self.e.users))
-
-    def set_home(self, flows: Flows, values: Array) -> None:
-        """Write values (s, m) where origin and destination are one."""
-        here = np.arange(flows.shape[2])
-        flows[:, here % flows.shape[1], here] = values
-
 
 def require_closure(closure: str) -> None:
     """Raise ScenarioError for a rule for deficits that the equations do not have."""
@@ -99,9 +90,8 @@ def prepare(e: Economy, shock: TradeShock, deficit: Array, closure: Closure) -> 
     _require_suppliers(e, K, active, shock)
     # Home and foreign sales are kept apart: the trade of a nearly closed economy must not be
     # the small difference of two large numbers.
-    here = np.arange(m)
-    home = K[:, here % n, here]
-    K[:, here % n, here] = 0
+    home = at_home(K)
+    set_at_home(K, 0)
     trade = np.asarray(K.any(0).reshape(n, -1, n).any(1))
     blocs = trading_blocs(trade)
     _require_financeable(e, trade, deficit)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.errors import ScenarioError
-from entrepot.equilibrium.economy import Economy, on_markets
+from entrepot.equilibrium.economy import Economy, at_home, on_markets
 from entrepot.equilibrium.equations import Point, into, out_of
 from entrepot.equilibrium.nests import inner, input_prices, within
 from entrepot.equilibrium.outcome import State
@@ -168,7 +168,7 @@ def tangent(
         pays=np.ascontiguousarray(paid.transpose(2, 1, 0)),
         uses=np.ascontiguousarray(at.g.transpose(2, 0, 1)),
         delivered=border.sum(1),
-        at_home=_home(e, border),
+        at_home=at_home(border),
     )
 
 
@@ -182,17 +182,6 @@ def lowered(tan: Tangent) -> Tangent:
 
 def _inverse(values: Array) -> Array:
     return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
-
-
-def _home(e: Economy, flows: Array) -> Array:
-    """Flows (s, n, m) where origin and destination are one: (s, m)."""
-    here = np.arange(flows.shape[2])
-    return flows[:, here % flows.shape[1], here]
-
-
-def _on_users(e: Economy, values: Array) -> Array:
-    """Destinations' values (n,) on their markets (m,)."""
-    return np.tile(values, len(e.users))
 
 
 def _back(e: Economy, tan: Tangent, cost: Array) -> Array:
@@ -212,7 +201,7 @@ def push(
     """
     e, at, z0 = tan.e, tan.at, np.zeros
     s, n = e.va.shape
-    theta, users = e.theta[:, None], len(e.users)
+    theta = e.theta[:, None]
     given = given or Given()
     L = z0(n) if given.L is None else given.L
     A = z0((s, n)) if given.A is None else given.A
@@ -271,7 +260,7 @@ def push(
         export_duty = (e.wide(at.x) * n_move).sum(2)
         sold, at_border = sales.sum(2), border.sum(2)
         arrived = b_move.sum(1).reshape(s, -1)
-        d_home = _home(e, b_move.reshape(s, n, -1))
+        d_home = at_home(b_move.reshape(s, n, -1))
     else:
         sales = border = duty = export_duty = None
         sold = out_of(tan.made, at.X * z) - theta * seen * tan.S
@@ -279,7 +268,7 @@ def push(
         if tan.taxed:
             at_border = out_of(tan.border, at.X * z) - theta * seen * out_of(tan.border, at.X)
         arrived = at.X * (tan.delivered * z - theta * into(seen, tan.border))
-        d_home = at.X * tan.at_home * (z - theta * np.tile(seen, users))
+        d_home = at.X * tan.at_home * (z - theta * e.on_users(seen))
     home_d = e.over_users(d_home).sum(0)
     tariff = e.over_users(dX - arrived).sum(0)
     export = (at_border - sold).sum(0)
@@ -368,16 +357,16 @@ def pull(
     shipped, arrived = export + received, paid - tariff
     home = received + paid
     S = -row.S
-    per_market = _on_users(e, arrived)
-    at_home = at.X * tan.at_home * _on_users(e, home)
+    per_market = e.on_users(arrived)
+    here = at.X * tan.at_home * e.on_users(home)
     if tan.taxed:
         z = at.X * (into(made_by, tan.made) + into(np.tile(shipped, (s, 1)), tan.border))
         by_origin = made_by * tan.S + shipped * out_of(tan.border, at.X)
     else:
         z = at.X * into(made_by + shipped, tan.made)
         by_origin = (made_by + shipped) * tan.S
-    z = z + at.X * tan.delivered * per_market - at_home
-    by_origin = by_origin + out_of(tan.border, at.X * per_market) - e.over_users(at_home)
+    z = z + at.X * tan.delivered * per_market - here
+    by_origin = by_origin + out_of(tan.border, at.X * per_market) - e.over_users(here)
     more_n, more_b = _flow_weights(tan, m)
     for part, share in ((more_n, tan.made), (more_b, tan.border)):
         if part is not None:
@@ -385,7 +374,7 @@ def pull(
             z = z + weighed.sum(1).reshape(s, -1)
             by_origin = by_origin + weighed.sum((2, 3))
     seen = seen - theta * by_origin
-    X = X + (1 + theta * tan.chi) * z * _inverse(at.X) + _on_users(e, tariff)
+    X = X + (1 + theta * tan.chi) * z * _inverse(at.X) + e.on_users(tariff)
     P = P + theta * z
 
     # Spending, shares and costs.
@@ -455,13 +444,15 @@ def pull(
 
 def _flow_weights(tan: Tangent, m: Moves) -> tuple[Array | None, Array | None]:
     """Weights of flows on changes of sales and of border values, (s, n, u or 1, n)."""
-    e, at = tan.e, tan.at
-    pairs = []
-    for plain, rated, rate in ((m.sales, m.export_duty, at.x), (m.border, m.duty, at.t)):
-        parts = [] if plain is None else [plain[:, :, None, :]]
-        parts += [] if rated is None else [rated[:, :, None, :] * e.wide(rate)]
-        pairs.append(sum(parts) if parts else None)
-    return pairs[0], pairs[1]  # type: ignore[return-value]
+
+    def both(plain: Array | None, rated: Array | None, rate: Array) -> Array | None:
+        out = None if plain is None else plain[:, :, None, :]
+        if rated is None:
+            return out
+        more = rated[:, :, None, :] * tan.e.wide(rate)
+        return more if out is None else out + more
+
+    return both(m.sales, m.export_duty, tan.at.x), both(m.border, m.duty, tan.at.t)
 
 
 def _per_bloc(tan: Tangent, values: Array) -> Array:
@@ -500,10 +491,11 @@ def _transfers_back(tan: Tangent, weight: Array) -> tuple[Array, Array]:
 
 
 def _kappa(tan: Tangent, given: Given) -> Array | None:
+    """Log change of the delivered price at given unit cost; None where nothing changes it."""
     power = 1 + tan.chi[:, :, None]
     parts = [a * power for a in (given.t, given.x) if a is not None]
     parts += [given.tau] if given.tau is not None else []
-    return sum(same_width(*parts)) if parts else None  # type: ignore[return-value]
+    return np.sum(same_width(*parts), axis=0) if parts else None
 
 
 def _log_varieties(tan: Tangent) -> Array:

@@ -90,7 +90,5 @@ class Variant:
 
     def by_cost(self, theta: Array) -> tuple[Array, Array]:
         """`scale / theta` and `selection / theta` (s, 1): elasticities of effective cost."""
-        return tuple(
-            (np.broadcast_to(part, theta.shape) / theta)[:, None]
-            for part in (self.scale, self.selection)
-        )  # type: ignore[return-value]
+        psi, chi = (np.broadcast_to(v, theta.shape) / theta for v in (self.scale, self.selection))
+        return psi[:, None], chi[:, None]
