@@ -53,7 +53,7 @@ _HOME = {
     "run_sweep": "entrepot.results.sweep",
     "SweepResult": "entrepot.results.sweep",
     "gradient_of": "entrepot.results.linear",
-    "world_response": "entrepot.results.linear",
+    "response_of": "entrepot.results.linear",
     "compare": "entrepot.results.compare",
     "robustness": "entrepot.results.robustness",
     "write_result": "entrepot.report.write",
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from entrepot.report.write import write_result as write_result
     from entrepot.results.compare import compare as compare
     from entrepot.results.linear import gradient_of as gradient_of
-    from entrepot.results.linear import world_response as world_response
+    from entrepot.results.linear import response_of as response_of
     from entrepot.results.robustness import robustness as robustness
     from entrepot.results.run import Result as Result
     from entrepot.results.run import run as run

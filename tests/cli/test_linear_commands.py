@@ -57,6 +57,7 @@ def test_response(call):
         (("response", "productivit"), "did you mean 'productivity'"),
         (("response", "labour", "--check", "0"), "0.0001"),
         (("response", "labour", "--closure", "zero"), "world_share or proportional"),
+        (("response", "labour", "--variant", "one-sector"), "the table as it is"),
         (("response", "labour", "--of", "usa"), "USA"),
         (("response", "labour", "--elasticities", "-3"), "positive"),
         (("response", "labour", "--sectors", "Z99"), "Z99"),

@@ -77,6 +77,8 @@ def response_command(
     ] = "all",
     elasticities: Annotated[str, typer.Option(help="A named set or one number.")] = "uniform-5",
     closure: Annotated[str, typer.Option(help="world_share or proportional.")] = "world_share",
+    variant: VariantOption = None,
+    sourcing: SourcingOption = None,
     check: Annotated[
         float | None,
         typer.Option(help="Also the exact answer at this log change, for the error (slower)."),
@@ -88,51 +90,21 @@ def response_command(
     as_json: JsonFlag = False,
 ) -> None:
     """What one per cent in each economy does to real income in every other (linearised world)."""
-    from entrepot.core.errors import ScenarioError
     from entrepot.core.labels import position
-    from entrepot.equilibrium.calibrate import calibrate
     from entrepot.report.linear import print_response
-    from entrepot.results.linear import response_rows, world_response
-    from entrepot.scenario import select
-    from entrepot.scenario.lower import theta_for
+    from entrepot.results.linear import response_of
+    from entrepot.scenario.model import Scenario
+    from entrepot.scenario.read import with_assumptions
 
-    if closure not in ("world_share", "proportional"):
-        raise ScenarioError(f"--closure is {closure!r}; world_share or proportional was expected.")
     table = world_with_tariffs(world, tariffs)
-    theta, label = theta_for(_number_or_name(elasticities), table)
-    chosen = select.sectors(table, sectors.split("+"), "--sectors")
     if of is not None:
         position("economy", table.regions, of)
-    found = world_response(
-        calibrate(table, theta),
-        instrument,
-        sectors=chosen,
-        closure="proportional" if closure == "proportional" else "world_share",
-        check=check,
-        inside=table.one_economy,
+    still = Scenario(name="response", why="the base as it is", changes=())
+    given = with_assumptions(still, closure, elasticities, variant, sourcing).assumptions
+    found = response_of(
+        table, instrument, sectors=sectors.split("+"), assumptions=given, check=check
     )
-    codes = [table.sector_codes[k] for k in chosen]
     if as_json:
-        print_json(
-            {
-                "world": table.name,
-                "instrument": instrument,
-                "sectors": codes,
-                "elasticities": label,
-                "closure": closure,
-                "unit": "log real income per log of the change: per cent per per cent",
-                "residual": found.residual,
-                "checked_at": check,
-                "largest_error": found.error,
-                "rows": response_rows(found),
-            }
-        )
+        print_json(found.to_dict())
     else:
-        print_response(console(), found, label, of, None if sectors == "all" else codes)
-
-
-def _number_or_name(given: str) -> str | float:
-    try:
-        return float(given)
-    except ValueError:
-        return given
+        print_response(console(), found, of)

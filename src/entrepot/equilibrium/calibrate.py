@@ -73,7 +73,8 @@ def calibrate(
     if drawn.any():
         drawn, note = _treat_inventories(sales, drawn, inventories, world)
         notes += note
-    parts, users, final_users = sales_by_user(world, sourcing)
+    users, final_users = user_groups(world, sourcing)
+    parts = sales_by_user(world, sourcing)
     if inventories == "netted" and world.F.min(initial=0) < 0:
         _net(parts, world, sourcing)
         sales = parts.sum(2)
@@ -188,27 +189,36 @@ def calibrate(
     return economy
 
 
-def sales_by_user(
-    world: World, sourcing: Sourcing
-) -> tuple[Array, tuple[str, ...], tuple[int, ...]]:
-    """Market sales by user group (s, n, u, n), the groups, and the group of each final bundle."""
-    n, s = len(world.regions), len(world.sectors)
+def user_groups(world: World, sourcing: Sourcing) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The user groups that source apart, in order, and the group of each final bundle.
+
+    Intermediate users come first. Raises WorldError for an unknown sourcing.
+    """
     if sourcing == "by_sector":
-        return trade_flows(world)[0][:, :, None, :], (ALL_USERS,), (0,)
-    F = np.maximum(world.F, 0).reshape(n, s, n, -1)
+        return (ALL_USERS,), (0,)
     if sourcing == "by_use":
-        inputs = world.Z.reshape(n, s, n, s).sum(3)
-        both = np.stack([inputs, F.sum(3)], axis=2)
-        return np.ascontiguousarray(both.transpose(1, 0, 2, 3)), (INTERMEDIATE, "final use"), (1,)
+        return (INTERMEDIATE, "final use"), (1,)
     if sourcing != "by_user":
         raise WorldError(
             f"there is no sourcing {sourcing!r}; by_sector, by_use or by_user was expected."
         )
-    c = F.shape[3]
-    parts = np.empty((s, n, s + c, n))
+    s, c = len(world.sectors), len(world.final_categories)
+    return (*world.sector_codes, *world.final_categories), tuple(range(s, s + c))
+
+
+def sales_by_user(world: World, sourcing: Sourcing) -> Array:
+    """Market sales by user group (s, n, u, n), in the order of `user_groups`."""
+    if sourcing == "by_sector":
+        return trade_flows(world)[0][:, :, None, :]
+    n, s = len(world.regions), len(world.sectors)
+    F = np.maximum(world.F, 0).reshape(n, s, n, -1)
+    if sourcing == "by_use":
+        both = np.stack([world.Z.reshape(n, s, n, s).sum(3), F.sum(3)], axis=2)
+        return np.ascontiguousarray(both.transpose(1, 0, 2, 3))
+    parts = np.empty((s, n, s + F.shape[3], n))
     parts[:, :, :s] = world.Z.reshape(n, s, n, s).transpose(1, 0, 3, 2)
     parts[:, :, s:] = F.transpose(1, 0, 3, 2)
-    return parts, (*world.sector_codes, *world.final_categories), tuple(range(s, s + c))
+    return parts
 
 
 def _treat_inventories(

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from entrepot.core.labels import some
-from entrepot.equilibrium.world_response import DIRECTIONS, WorldResponse
+from entrepot.equilibrium.world_response import DIRECTIONS
 from entrepot.report.table import plain_table
 from entrepot.report.terminal import number
-from entrepot.results.linear import GradientTable
+from entrepot.results.linear import GradientTable, ResponseTable
 from entrepot.results.run import Result
 from entrepot.results.tables import assumption_rows
 
@@ -39,17 +39,20 @@ def print_gradient(console: Console, found: GradientTable, result: Result) -> No
     console.print(table)
 
 
-def print_response(
-    console: Console, found: WorldResponse, label: str, of: str | None, sectors: list[str] | None
-) -> None:
+def print_response(console: Console, asked: ResponseTable, of: str | None) -> None:
     """The largest effects of each economy on others, and the error against the exact answer."""
+    found = asked.found
     console.rule("[bold]The linearised world[/bold]")
+    whole = len(asked.sectors) == len(asked.world.sectors)
     console.print(
         f"Per cent of real income for one per cent of: {DIRECTIONS[found.instrument][2]}"
-        f"{'' if sectors is None else f' in {some(sectors, 8)}'}.",
+        f"{'' if whole else f' in {some(asked.sectors, 8)}'}.",
         highlight=False,
     )
-    console.print(f"Elasticities {escape(label)}; residual {found.residual:.0e}.", highlight=False)
+    console.print(
+        f"Elasticities {escape(asked.elasticities)}; residual {found.residual:.0e}.",
+        highlight=False,
+    )
     if found.error is not None:
         console.print(
             f"Against the exact answer at a log change of {found.size:g}: at most {found.error:.2g} off "

@@ -13,7 +13,6 @@ from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean
 from entrepot.equilibrium.response import (
     OUTCOMES,
-    WITH_RESPECT_TO,
     Gradient,
     Linear,
     Outcome,
@@ -21,9 +20,12 @@ from entrepot.equilibrium.response import (
     linearise,
     outcome,
 )
-from entrepot.equilibrium.world_response import DIRECTIONS, WorldResponse, world_response
-from entrepot.results.run import Result, mode
+from entrepot.equilibrium.world_response import WorldResponse, world_response
+from entrepot.results.run import Result, economy_for, mode
 from entrepot.scenario import select
+from entrepot.scenario.lower import theta_for
+from entrepot.scenario.model import Assumptions
+from entrepot.scenario.variants import stated
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]
@@ -183,27 +185,79 @@ def _labels(world: World, kind: str, place: Sequence[Any]) -> dict[str, str]:
     return {"region": world.regions[place[0]]}
 
 
-def response_rows(found: WorldResponse) -> list[dict[str, Any]]:
-    """One row per pair: what one per cent in `origin` does to real income in `region`, per cent."""
-    return [
-        {
-            "region": region,
-            "origin": origin,
-            "real_income_pct": float(found.real_income[d, o]),
-            "exact_pct": None if found.exact is None else float(found.exact[d, o]),
+@dataclass(frozen=True, eq=False)
+class ResponseTable:
+    """The linearised world on labels: what was changed, in which sectors, and under what."""
+
+    world: World
+    sectors: tuple[str, ...]
+    assumptions: Assumptions
+    elasticities: str
+    found: WorldResponse
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a pair: what one per cent in `origin` does to real income in `region`, per cent."""
+        found = self.found
+        return [
+            {
+                "region": region,
+                "origin": origin,
+                "real_income_pct": float(found.real_income[d, o]),
+                "exact_pct": None if found.exact is None else float(found.exact[d, o]),
+            }
+            for o, origin in enumerate(found.regions)
+            for d, region in enumerate(found.regions)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return {
+            "world": self.world.name,
+            "instrument": self.found.instrument,
+            "sectors": list(self.sectors),
+            "elasticities": self.elasticities,
+            "closure": self.assumptions.closure,
+            "unit": "log real income per log of the change: per cent per per cent",
+            "residual": self.found.residual,
+            "checked_at": self.found.size,
+            "largest_error": self.found.error,
+            "rows": self.rows(),
         }
-        for o, origin in enumerate(found.regions)
-        for d, region in enumerate(found.regions)
-    ]
 
 
-__all__ = [
-    "DIRECTIONS",
-    "WITH_RESPECT_TO",
-    "GradientTable",
-    "gradient_of",
-    "linear_of",
-    "named_outcome",
-    "response_rows",
-    "world_response",
-]
+def response_of(
+    world: World,
+    instrument: str = "productivity",
+    *,
+    sectors: Sequence[str] = ("all",),
+    assumptions: Assumptions | None = None,
+    check: float | None = None,
+) -> ResponseTable:
+    """The linearised world around a world's base; see `equilibrium.world_response`.
+
+    `sectors` are named as in scenarios. Raises ScenarioError for closures and variants that
+    would change the base.
+    """
+    given = assumptions or Assumptions()
+    if given.closure not in ("world_share", "proportional"):
+        raise ScenarioError(
+            f"the closure is {given.closure!r}; world_share or proportional was expected, which "
+            "leave the base as it is."
+        )
+    if (table := stated(given.variant)).one_sector or table.without_inputs:
+        raise ScenarioError(
+            "the linearised world is of the table as it is: variants of one sector or without inputs "
+            "need another table (`entrepot world aggregate`)."
+        )
+    theta, label = theta_for(given.elasticities, world, given.elasticities_source)
+    chosen = select.sectors(world, sectors, "sectors")
+    found = world_response(
+        economy_for(world, theta, given),
+        instrument,
+        sectors=chosen,
+        closure=mode(given.closure),
+        check=check,
+        inside=world.one_economy,
+    )
+    codes = tuple(world.sector_codes[k] for k in chosen)
+    return ResponseTable(world, codes, given, label, found)

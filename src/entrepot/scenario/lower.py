@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from entrepot.catalogues.elasticities import elasticities, elasticity_sets
 from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import some
+from entrepot.equilibrium.calibrate import user_groups
 from entrepot.equilibrium.shock import TradeShock
 from entrepot.scenario import select
 from entrepot.scenario.amounts import Amount
@@ -193,9 +194,11 @@ def _shock(
         "L": np.ones(n),
     }
     one = np.ones((s, n, n))
-    if any(change.users is not None for change in scenario.changes):
-        groups_of_users = select.user_groups(world, scenario.assumptions.sourcing)
-        base["t"] = np.repeat(base["t"][:, :, None, :], len(groups_of_users), 2).reshape(s, n, -1)
+    by_user = any(change.users is not None for change in scenario.changes)
+    sourcing = scenario.assumptions.sourcing
+    if by_user:
+        groups_of_users = len(user_groups(world, sourcing)[0])
+        base["t"] = np.repeat(base["t"][:, :, None, :], groups_of_users, 2).reshape(s, n, -1)
     per_instrument: dict[str, list[tuple[int, Change, NDArray[np.bool_]]]] = {}
     used: dict[str, select.GroupUse] = {}
     named = np.zeros(n, bool)
@@ -207,8 +210,8 @@ def _shock(
             cells, groups = _cells(world, change.importers, change.exporters, change.sectors, where)
             if change.both_ways:
                 cells = cells | cells.transpose(0, 2, 1)
-            if row.target == "t" and base["t"].shape != cells.shape:
-                at = select.users(world, change.users, groups_of_users, f"{where}.users")
+            if by_user and row.target == "t":
+                at = select.users(world, change.users, sourcing, f"{where}.users")
                 cells = (cells[:, :, None, :] & at[:, None]).reshape(s, n, -1)
             used |= groups
             for names in (change.importers, change.exporters):

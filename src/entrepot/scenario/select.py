@@ -13,6 +13,8 @@ from entrepot.catalogues import economies, groups
 from entrepot.catalogues.isic import SECTIONS
 from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean, some
+from entrepot.equilibrium.calibrate import user_groups
+from entrepot.equilibrium.economy import Sourcing
 from entrepot.world.world import World
 
 SECTOR_GROUPS = {
@@ -187,42 +189,34 @@ def _covered(world: World, low: int, high: int, name: str, where: str) -> list[i
     return inside
 
 
-def user_groups(world: World, sourcing: str) -> tuple[str, ...]:
-    """The user groups that a way of sourcing tells apart; raises ScenarioError where it has one."""
-    if sourcing == "by_use":
-        return ("intermediate", "final")
-    if sourcing == "by_user":
-        return (*world.sector_codes, *world.final_categories)
-    raise ScenarioError(
-        "a change with `users` needs users that source apart: `assumptions: sourcing: by_use` or "
-        "`by_user` (--sourcing)."
-    )
-
-
 def users(
-    world: World, names: Sequence[str] | None, groups: Sequence[str], where: str
+    world: World, names: Sequence[str] | None, sourcing: Sourcing, where: str
 ) -> NDArray[np.bool_]:
-    """Which of the user groups are named (u,): all when None.
+    """Which user groups of a way of sourcing are named (u,): all when None.
 
     `intermediate` and `final`; by user also sectors (as in `sectors`) and
-    final-use categories. Raises ScenarioError with a did-you-mean.
+    final-use categories. Raises ScenarioError, with a did-you-mean, also where
+    users do not source apart.
     """
-    if names is None:
-        return np.ones(len(groups), bool)
-    s = len(world.sectors) if len(groups) > 2 else 1
+    groups, final = user_groups(world, sourcing)
+    if len(groups) == 1:
+        raise ScenarioError(
+            f"{where}: users must source apart to be named: use `assumptions: sourcing: by_use` or "
+            "`by_user` (--sourcing)."
+        )
     chosen = np.zeros(len(groups), bool)
-    for name in names:
+    for name in ("intermediate", "final") if names is None else names:
         if name == "intermediate":
-            chosen[:s] = True
+            chosen[: final[0]] = True
         elif name == "final":
-            chosen[s:] = True
-        elif name in groups[s:]:
-            chosen[groups.index(name)] = True
-        elif len(groups) > 2:
-            chosen[sectors(world, [name], where)] = True
-        else:
+            chosen[final[0] :] = True
+        elif sourcing == "by_use":
             raise ScenarioError(
                 f"{where}: by use there are `intermediate` and `final`, no {name!r}; "
                 "use `sourcing: by_user` for single users."
             )
+        elif name in world.final_categories:
+            chosen[final[0] + world.final_categories.index(name)] = True
+        else:
+            chosen[sectors(world, [name], where)] = True
     return chosen
