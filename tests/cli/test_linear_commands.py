@@ -34,7 +34,7 @@ def test_gradient_with_a_table_of_tariffs(call, tmp_path):
 
 
 def test_response(call):
-    code, said, _ = call("response", "labour", *G20, "--check", "0.01", "--sectors", "C")
+    code, said, _ = call("response", "productivity", *G20, "--check", "0.01", "--sectors", "C")
     assert code == 0
     assert "Against the exact answer" in said
     assert "'C'" in said
@@ -57,6 +57,7 @@ def test_response(call):
         (("response", "productivit"), "did you mean 'productivity'"),
         (("response", "labour", "--check", "0"), "0.0001"),
         (("response", "labour", "--closure", "zero"), "world_share or proportional"),
+        (("response", "labour", "--sectors", "C"), "takes no sectors"),
         (("response", "labour", "--variant", "one-sector"), "the table as it is"),
         (("response", "labour", "--of", "usa"), "USA"),
         (("response", "labour", "--elasticities", "-3"), "positive"),

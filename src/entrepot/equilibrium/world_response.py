@@ -134,6 +134,8 @@ def world_response(
     if sectors is not None and not len(sectors):
         raise ScenarioError("no sector is named.")
     key, weights, _ = DIRECTIONS[instrument]
+    if key == "L" and sectors is not None and len(set(sectors)) < len(e.sectors):
+        raise ScenarioError(f"{instrument} is by economy; it takes no sectors.")
     n = len(e.regions)
     chosen = range(len(e.sectors)) if sectors is None else sectors
     still, base = no_shock(e), base_state(e)
