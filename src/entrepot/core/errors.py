@@ -20,6 +20,10 @@ class WorldError(EntrepotError):
     """A world table is malformed or does not balance."""
 
 
+class MeasureError(EntrepotError):
+    """A measure is unknown, or cannot be taken of this world: the message says why."""
+
+
 class ScenarioError(EntrepotError):
     """A scenario names something unknown or contradicts itself or the world it is asked of."""
 
