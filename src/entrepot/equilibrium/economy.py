@@ -122,7 +122,7 @@ class Economy:
         return whole[:, list(self.final_users)].reshape(len(values), -1)
 
     @property
-    def N(self) -> Array:  # noqa: N802 - the paper's symbol
+    def N(self) -> Array:
         """Producer value of market sales (s, n, n)."""
         return self.over_users(self.sales)
 
@@ -142,7 +142,7 @@ class Economy:
         return np.asarray(self.sales.sum(2))
 
     @property
-    def Y(self) -> Array:  # noqa: N802
+    def Y(self) -> Array:
         """Output (s, n), sales out of stock taken off."""
         return self.sold + self.inventories.sum(2)
 

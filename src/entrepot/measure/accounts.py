@@ -215,7 +215,9 @@ class Accounts:
         for i in range(self.n):
             b = self.at(i)
             try:
-                out.append(np.linalg.inv(np.eye(b.stop - b.start) - self.A(b, b)))
+                out.append(
+                    np.asarray(np.linalg.inv(np.eye(b.stop - b.start) - self.A(b, b)), float)
+                )
             except np.linalg.LinAlgError:
                 raise self._unproductive() from None
         return tuple(out)

@@ -37,22 +37,22 @@ class Facts:
         return np.where(self.blank[name], 0.0, array) if name in self.blank else array
 
     @cached_property
-    def Z(self) -> Array:  # noqa: N802 - the table's symbol
+    def Z(self) -> Array:
         """Intermediate sales, blanks as zero."""
         return self._filled("Z")
 
     @cached_property
-    def F(self) -> Array:  # noqa: N802 - the table's symbol
+    def F(self) -> Array:
         """Final use, blanks as zero."""
         return self._filled("F")
 
     @cached_property
-    def V(self) -> Array:  # noqa: N802 - the table's symbol
+    def V(self) -> Array:
         """Value added, blanks as zero."""
         return self._filled("V")
 
     @cached_property
-    def T(self) -> Array:  # noqa: N802 - the table's symbol
+    def T(self) -> Array:
         """Net product taxes on inputs, blanks as zero."""
         return self._filled("T_inputs")
 
