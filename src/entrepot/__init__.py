@@ -60,9 +60,10 @@ _HOME = {
     "EntrepotError": "entrepot.core.errors",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]
+__all__ = [*sorted(_HOME), "__version__", "measure"]
 
 if TYPE_CHECKING:
+    from entrepot import measure as measure
     from entrepot.core.errors import EntrepotError as EntrepotError
     from entrepot.report.write import write_result as write_result
     from entrepot.results.compare import compare as compare
@@ -106,10 +107,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "measure":
+        return import_module("entrepot.measure")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'entrepot' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, "measure"})

@@ -682,7 +682,7 @@ class TestParts:
         return {(o, d) for o in at for d in at if tau[at[o], at[d]] != 1}
 
     def test_groups_reach_the_parts_of_a_member(self, split):
-        from entrepot.scenario.select import group_use
+        from entrepot.world.groups import group_use
 
         assert "CHN" in group_use(split, "rcep").present
         reached = self.hit(split, ["rcep"], ["USA"])

@@ -1,4 +1,4 @@
-"""`entrepot`: run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
+"""`entrepot`: measure, run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-# Many small matrices gain nothing from BLAS threads, and lose to their contention.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Many small matrices gain nothing from BLAS threads, and lose to their contention; the large
+# systems of the measures gain.
+if not {"measure", "profile"} & set(sys.argv[1:2]):
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
 from entrepot.cli import linear, robustness, shape
 from entrepot.cli.elasticities import elasticities_command
+from entrepot.cli.measure import measure_command
 from entrepot.cli.options import (
     ClosureOption,
     ElasticitiesOption,
@@ -39,6 +42,7 @@ app = typer.Typer(
 app.add_typer(shape.app, name="world")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
+app.command("measure")(measure_command)
 app.command("sweep")(sweep_command)
 app.command("elasticities")(elasticities_command)
 app.command("robustness")(robustness.robustness_command)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack, lu_factor, lu_solve
 
+from entrepot.catalogues import groups as catalogue_groups
 from entrepot.core.errors import MeasureError, NotConvergedError
-from entrepot.core.labels import did_you_mean, require_unique, some
+from entrepot.core.labels import did_you_mean
 from entrepot.core.tables import Array
+from entrepot.world.groups import GroupUse, group_use
 from entrepot.world.world import World
 
 Level = Literal["region", "economy"]
+Together = Mapping[str, Sequence[str]] | Sequence[str] | None
 FACTOR_UP_TO = 12_000
 """Nodes up to which the system may be factorised and inverted (1.2 GB each); iterated beyond."""
 FEW = 8
@@ -52,6 +55,7 @@ class Accounts:
     world: World
     economies: tuple[str, ...]
     members: tuple[tuple[int, ...], ...]
+    groups: tuple[GroupUse, ...] = ()
     order: NDArray[np.intp] = field(init=False, repr=False)
     starts: NDArray[np.intp] = field(init=False, repr=False)
 
@@ -102,6 +106,9 @@ class Accounts:
         """Position of an economy; raises MeasureError with a did-you-mean."""
         if economy in self.economies:
             return self.economies.index(economy)
+        for use in self.groups:
+            if economy in use.present:
+                raise MeasureError(f"{economy} is part of {use.name} here, which is one economy.")
         hint = did_you_mean(economy, self.economies) or "."
         raise MeasureError(f"There is no economy {economy!r} in {self.world.name}{hint}")
 
@@ -329,7 +336,7 @@ def share(part: Array, of: Array) -> Array:
 def accounts_of(
     world: World,
     level: Level = "region",
-    together: Mapping[str, Sequence[str]] | None = None,
+    together: Together = None,
 ) -> Accounts:
     """The accounts of a world, its regions as they stand or taken together.
 
@@ -337,34 +344,52 @@ def accounts_of(
     ----------
     level : `region` takes every region apart; `economy` takes the parts of one
         parent (provinces, zones) together.
-    together : more economies to make of several: name to codes of regions (or
-        of economies, at that level). Trade inside each is no longer an export.
+    together : more economies to make of several: names of catalogue groups, or
+        name to codes of regions (or of economies, at that level). Trade inside
+        each is no longer an export.
 
     Raises MeasureError where codes are unknown, or stand in two groups.
 
     """
-    if level not in ("region", "economy"):
+    if level not in get_args(Level):
         raise MeasureError(f"the level is {level!r}; region or economy was expected.")
     of = list(world.regions)
     if level == "economy":
         of = [world.parent.get(r, r) for r in world.regions]
+    uses, named = _groups(world, together)
     said: dict[str, str] = {}
-    for name, codes in (together or {}).items():
+    for name, codes in named.items():
+        if name in of and name not in codes:
+            raise MeasureError(
+                f"{name!r} names a group and an economy outside it; rename the group."
+            )
         for code in codes:
-            if code not in of and code not in world.regions:
+            if code not in of and not world.part_of(code):
                 hint = did_you_mean(code, [*of, *world.regions]) or "."
                 raise MeasureError(f"{name}: there is no economy {code!r} here{hint}")
             if said.setdefault(code, name) != name:
                 raise MeasureError(f"{code} cannot be part of both {said[code]} and {name}.")
-    named = [said.get(r, said.get(o, o)) for r, o in zip(world.regions, of, strict=True)]
-    economies = tuple(dict.fromkeys(named))
-    odd = [k for k in (together or {}) if k in of and k not in (together or {})[k]]
-    if odd:
-        raise MeasureError(
-            f"{some(odd)} names a group and an economy outside it; rename the group."
-        )
-    require_unique("economies", economies, MeasureError)
+    parents = [world.parent.get(r, r) for r in world.regions]
+    labels = [
+        said.get(r, said.get(p, o)) for r, p, o in zip(world.regions, parents, of, strict=True)
+    ]
+    economies = tuple(dict.fromkeys(labels))
     members = tuple(
-        tuple(i for i, name in enumerate(named) if name == economy) for economy in economies
+        tuple(i for i, label in enumerate(labels) if label == economy) for economy in economies
     )
-    return Accounts(world, economies, members)
+    return Accounts(world, economies, members, uses)
+
+
+def _groups(world: World, together: Together) -> tuple[tuple[GroupUse, ...], dict[str, list[str]]]:
+    """The catalogue groups used, and name to codes of all groups."""
+    if isinstance(together, Mapping):
+        return (), {name: list(codes) for name, codes in together.items()}
+    uses = []
+    for name in [together] if isinstance(together, str) else together or ():
+        if name not in catalogue_groups():
+            hint = did_you_mean(name, catalogue_groups()) or "."
+            raise MeasureError(f"There is no group {name!r}{hint}")
+        uses.append(group_use(world, name))
+        if not uses[-1].present:
+            raise MeasureError(f"No member of {uses[-1].label} is separate in {world.name}.")
+    return tuple(uses), {use.name: list(use.present) for use in uses}

@@ -8,17 +8,22 @@ from types import MappingProxyType
 from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
+    chains,
+    participation,
     position,
 )
-from entrepot.measure.row import Measure
+from entrepot.measure.row import FAMILIES, Measure
 
-MODULES = (position,)
+MODULES = (chains, participation, position)
 
 
 @cache
 def measures() -> MappingProxyType[str, Measure]:
     """Measures by name, in the order of their families."""
-    rows = [row for module in MODULES for row in module.ROWS]
+    order = list(FAMILIES)
+    rows = sorted(
+        (row for module in MODULES for row in module.ROWS), key=lambda row: order.index(row.family)
+    )
     return MappingProxyType({row.name: row for row in rows})
 
 

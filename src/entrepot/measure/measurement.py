@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from entrepot.catalogues import groups
 from entrepot.core.errors import MeasureError
 from entrepot.core.tables import Array
-from entrepot.measure.accounts import Accounts, Level, accounts_of
+from entrepot.measure.accounts import Accounts, Level, Together, accounts_of
 from entrepot.measure.catalogue import named
 from entrepot.measure.row import Measure
 from entrepot.world.world import World
@@ -156,7 +157,7 @@ def take(
     *,
     regions: Sequence[str] | None = None,
     level: Level = "region",
-    together: Mapping[str, Sequence[str]] | None = None,
+    together: Together = None,
 ) -> Measurement:
     """Measures of a world, by their names in the catalogue (`measures()`).
 
@@ -165,7 +166,8 @@ def take(
     world : a World, or its Accounts (then `level` and `together` are theirs):
         measures taken of the same Accounts share what they solve.
     what : names, or `name:argument` for those that take one (`footprint:jobs`).
-    regions : keep these economies on the `region` axis; all when None.
+    regions : keep these economies on the `region` axis, by code or by catalogue
+        group; all when None.
     level, together : see `accounts_of`.
 
     Raises MeasureError for unknown measures and economies, and where the world
@@ -180,14 +182,12 @@ def take(
                 f"{row.name} needs {row.needs!r}, which {a.world.name} does not carry: attach it "
                 "(`entrepot world attach`)."
             )
-    if regions is not None:
-        for region in regions:
-            a.position(region)
+    kept = None if regions is None else chosen(a, regions)
     items = []
     for row, argument in asked:
         item = _measured(a, row, argument)
-        if regions is not None and "region" in row.dims:
-            item = item.only("region", regions)
+        if kept is not None and "region" in row.dims:
+            item = item.only("region", kept)
         items.append(item)
     return Measurement(
         tuple(items),
@@ -197,6 +197,23 @@ def take(
         tuple(map(str, a.world.provenance.get("estimated", ()))),
         notes(a),
     )
+
+
+def chosen(a: Accounts, names: Sequence[str]) -> tuple[str, ...]:
+    """Economies by code or by catalogue group, each once.
+
+    Raises MeasureError where a name is neither, or none of a group is here.
+    """
+    found: list[str] = []
+    for name in names:
+        if name not in a.economies and name in groups():
+            members = [m for m in groups()[name]["members"] if m in a.economies]
+            if not members:
+                raise MeasureError(f"No member of {name} is an economy apart in {a.world.name}.")
+            found += members
+        else:
+            found.append(a.economies[a.position(name)])
+    return tuple(dict.fromkeys(found))
 
 
 def _measured(a: Accounts, row: Measure, argument: str) -> Measured:
@@ -220,7 +237,12 @@ def _measured(a: Accounts, row: Measure, argument: str) -> Measured:
 
 def notes(a: Accounts) -> tuple[str, ...]:
     """What a reader must know of these accounts, in sentences."""
-    out = []
+    out = [
+        f"{use.label} as of {use.as_of}: {len(use.present)} of {len(use.present) + len(use.absent)} "
+        f"members are separate in {a.world.name}"
+        + (f"; not {', '.join(use.absent)}." if use.absent else ".")
+        for use in a.groups
+    ]
     if a.idle.size:
         names = ", ".join(a.name(i) for i in a.idle[:5])
         more = f" and {a.idle.size - 5} more" if a.idle.size > 5 else ""

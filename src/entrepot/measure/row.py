@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from entrepot.core.tables import Array
 from entrepot.measure.accounts import Accounts
@@ -52,6 +53,24 @@ class Measure:
     needs: str = ""
     additive: bool = False
     terms: tuple[str, ...] = ()
+
+    def about(self) -> dict[str, Any]:
+        """What the row says, without the function, as plain data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "family": FAMILIES[self.family],
+            "unit": self.unit,
+            "dims": list(self.dims),
+            "source": self.source,
+            "meaning": self.meaning,
+            "absent": self.absent,
+            "takes": self.takes,
+            "default": self.default,
+            "needs": self.needs,
+            "additive": self.additive,
+            "terms": list(self.terms),
+        }
 
     def values(self, accounts: Accounts, argument: str = "") -> Array:
         """The values for a world's accounts."""

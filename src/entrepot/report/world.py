@@ -11,8 +11,8 @@ from rich.table import Table
 
 from entrepot.catalogues import groups
 from entrepot.report.table import plain_table
-from entrepot.scenario.select import group_use
 from entrepot.world.build import steps_in_words
+from entrepot.world.groups import group_use
 from entrepot.world.world import World, trade_flows
 
 

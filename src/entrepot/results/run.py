@@ -31,8 +31,8 @@ from entrepot.equilibrium.welfare import (
 from entrepot.scenario.collapse import collapsed
 from entrepot.scenario.lower import Lowered, lower, theta_for
 from entrepot.scenario.model import Assumptions, Scenario
-from entrepot.scenario.select import GroupUse, group_use
 from entrepot.scenario.variants import numeric, stated
+from entrepot.world.groups import GroupUse, group_use
 from entrepot.world.world import World
 
 Array = NDArray[np.float64]

@@ -18,6 +18,7 @@ from entrepot.scenario.amounts import Amount
 from entrepot.scenario.instruments import INSTRUMENTS, Instrument
 from entrepot.scenario.model import BaselineTariff, Change, Scenario
 from entrepot.world.aggregate import aggregate
+from entrepot.world.groups import GroupUse
 from entrepot.world.world import World, attach, trade_flows
 
 Array = NDArray[np.float64]
@@ -39,7 +40,7 @@ class Lowered:
     theta_name: str
     tariff_source: str
     tariffs_assumed: bool
-    groups: dict[str, select.GroupUse]
+    groups: dict[str, GroupUse]
     named: NDArray[np.bool_]
     notes: tuple[str, ...]
 
@@ -143,7 +144,7 @@ def _cells(
     exporters: Sequence[str],
     names: Sequence[str],
     where: str,
-) -> tuple[NDArray[np.bool_], dict[str, select.GroupUse]]:
+) -> tuple[NDArray[np.bool_], dict[str, GroupUse]]:
     """Cross-border cells (s, n, n) between exporters and importers in sectors.
 
     Flows between parts of one parent are home flows, unless exporters and
@@ -180,7 +181,7 @@ def _cell_name(world: World, mask: NDArray[np.bool_]) -> str:
 
 def _shock(
     scenario: Scenario, world: World
-) -> tuple[TradeShock, dict[str, select.GroupUse], NDArray[np.bool_]]:
+) -> tuple[TradeShock, dict[str, GroupUse], NDArray[np.bool_]]:
     n, s = len(world.regions), len(world.sectors)
     has_tariffs = "tariffs" in world.satellites
     zero = np.zeros((s, n, n))
@@ -200,7 +201,7 @@ def _shock(
         groups_of_users = len(user_groups(world, sourcing)[0])
         base["t"] = np.repeat(base["t"][:, :, None, :], groups_of_users, 2).reshape(s, n, -1)
     per_instrument: dict[str, list[tuple[int, Change, NDArray[np.bool_]]]] = {}
-    used: dict[str, select.GroupUse] = {}
+    used: dict[str, GroupUse] = {}
     named = np.zeros(n, bool)
     for i, change in enumerate(scenario.changes):
         where = f"changes[{i}]"

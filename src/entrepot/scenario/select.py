@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from entrepot.core.errors import ScenarioError
 from entrepot.core.labels import did_you_mean, some
 from entrepot.equilibrium.calibrate import user_groups
 from entrepot.equilibrium.economy import Sourcing
+from entrepot.world.groups import GroupUse, group_use
 from entrepot.world.world import World
 
 SECTOR_GROUPS = {
@@ -25,18 +25,6 @@ SECTOR_GROUPS = {
     "manufacturing": (10, 33),
 }
 ISIC = re.compile(r"^(?:isic:)?([A-U]?)(\d{0,2})(?:\s*-\s*([A-U]?)(\d{0,2}))?$")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupUse:
-    """A group as resolved in one world: who of it is here and who is not."""
-
-    name: str
-    label: str
-    as_of: str
-    source: str
-    present: tuple[str, ...]
-    absent: tuple[str, ...]
 
 
 def regions(
@@ -89,20 +77,6 @@ def _one_region(world: World, name: str, where: str, used: dict[str, GroupUse]) 
     raise ScenarioError(
         f"{where}: no economy or group {name!r}{hint or '.'} "
         f"`entrepot world show {world.name}` lists them."
-    )
-
-
-def group_use(world: World, name: str) -> GroupUse:
-    """Present and absent members of a catalogue group in a world; one split into parts is present."""
-    row = groups()[name]
-    members = row["members"]
-    return GroupUse(
-        name=name,
-        label=row["label"],
-        as_of=str(row["as_of"]),
-        source=row["source"],
-        present=tuple(m for m in members if world.part_of(m)),
-        absent=tuple(m for m in members if not world.part_of(m)),
     )
 
 
