@@ -77,7 +77,7 @@ def content(v, B, s, S):
 def without(A, s, S, r=None, i=None):
     """A^{/s}: region s (one sector i of it) sells no inputs abroad (to region r).
 
-    Borin & Mancini (2019), sec. 2.2; Los, Timmer & de Vries (2016).
+    Los, Timmer & de Vries (2016); Borin & Mancini (2019).
     """
     out = A.copy()
     rows = range(s * S, (s + 1) * S) if i is None else [s * S + i]
@@ -106,7 +106,7 @@ def source_based(Z, Y, G, S, v=None):
 
     Value added counts where it leaves the exporter for the first time. With B^{/s} the inverse
     of I - A^{/s}: DVA = v_s B^{/s}_ss e, DDC = v_s (B_ss - B^{/s}_ss) e, and alike with the
-    value added of all t other than s. Borin & Mancini (2019), sec. 3 (source-based).
+    value added of all t other than s. Borin & Mancini (2019), source-based.
     """
     t = table(Z, Y, G, S, v)
     out = {k: np.zeros((G, S, G)) for k in TERMS}
@@ -125,7 +125,7 @@ def sink_based(Z, Y, G, S, v=None):
     final sales or by exports of s: x = B^{/s} (y + inputs that s sells abroad), so that of
     e_sr = y_sr + A_sr x_r the part w = A_sr B^{/s}_rs e_s will leave s once more, and the
     part u = y_sr + A_sr (sum over k of B^{/s}_rk y_k, with y_ss alone for k = s) will not.
-    DVA = v_s B_ss u, DDC = v_s B_ss w, foreign alike. Borin & Mancini (2019), sec. 3 (sink-based).
+    DVA = v_s B_ss u, DDC = v_s B_ss w, foreign alike. Borin & Mancini (2019), eqs. 33-39.
     """
     t = table(Z, Y, G, S, v)
     out = {k: np.zeros((G, S, G)) for k in TERMS}
@@ -154,7 +154,7 @@ def perimeter(Z, Y, G, S, s, r=None, i=None, v=None):
 
     Value added is counted double only where it crosses this perimeter more than once.
     r alone: pure bilateral; i alone: sector; both: sector and partner; none: exporter.
-    Borin & Mancini (2019), sec. 4 and eqs. 47-49; (2023), table of perspectives.
+    Borin & Mancini (2019), eqs. 47-49, and (2023).
     """
     t = table(Z, Y, G, S, v)
     flow = t.e[at(s, S)].sum(1) if r is None else t.e[at(s, S), r].copy()
@@ -267,7 +267,7 @@ def kww(Z, Y, G, S, v=None):
 
 
 def extraction(Z, Y, G, S, v=None):
-    """(G,): value added of s lost when s exports nothing (Los, Timmer & de Vries 2016, eq. 4)."""
+    """(G,): value added of s lost when s exports nothing (Los, Timmer & de Vries 2016)."""
     t = table(Z, Y, G, S, v)
     out = np.zeros(G)
     for s in range(G):
@@ -306,7 +306,7 @@ def participation(Z, Y, G, S, v=None):
     y_rr); REF and VAX by `absorption`; GVC = E - DAVAX; GVCB = E - DVA (backward); GVCF =
     DVA - DAVAX (forward); and the tripartite split by the side of the chain: PF pure forward
     v_s L_ss A_sr L_rr e_r, PB pure backward (1 - v_s L_ss)(y_sr + A_sr L_rr y_rr), TS two-sided
-    (1 - v_s L_ss) A_sr L_rr e_r. Borin & Mancini (2019), sec. 5; Borin, Mancini & Taglioni (2021).
+    (1 - v_s L_ss) A_sr L_rr e_r. Borin & Mancini (2019); Borin, Mancini & Taglioni (2021).
     """
     t = table(Z, Y, G, S, v)
     names = ("E", "DVA", "DAVAX", "REF", "VAX", "GVC", "GVCB", "GVCF", "PF", "TS", "PB")

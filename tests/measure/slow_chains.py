@@ -22,7 +22,7 @@ def output_participation(Z, Y, G, S, v=None):
         PF    = v q              TSDom = v_s (L_ss - I) q
         TSImp = f (x - y) - f1 (L_ss - I) y_ss
         PB    = f y - f1 y_ss
-    products by sector. Borin, Mancini & Taglioni (2021), sec. on output; (2025), WBER.
+    products by sector. Borin, Mancini & Taglioni (2021) and (2025), WBER, sec. 3.2.
     """
     t = table(Z, Y, G, S, v)
     out = {k: np.zeros((G, S)) for k in OUTPUT_TERMS}
@@ -72,8 +72,8 @@ def input_exposure(Z, Y, G, S, v=None):
     FIR_value: value added of p in a unit, sum of v_i B_ij (sums to one with the default v).
     FPEM: share of p in gross production at all tiers, B, the product itself in it. FPEM_face:
     (I + A) over the same total. FPEM_hidden: their difference. Gross measures count production
-    as often as it is sold on. Baldwin & Freeman (2022); Baldwin, Freeman & Theodorakopoulos
-    (2022, 2023).
+    as often as it is sold on. After Baldwin & Freeman (2022) and Baldwin, Freeman &
+    Theodorakopoulos (2022, 2023); which of the denominators is theirs was not read at source.
     """
     t = table(Z, Y, G, S, v)
     one = np.eye(G * S)
