@@ -1,7 +1,7 @@
-"""Output-based participation, exposure, lengths and positions, the slow way. As in `slow`."""
+"""Output-based participation, exposure, lengths and positions, the slow way. As in `slow_exports`."""
 
 import numpy as np
-from slow import at, content, home_inverse, inverse, table
+from slow_exports import at, content, home_inverse, inverse, table
 
 OUTPUT_TERMS = ("DomX", "TradX", "PF", "TSDom", "TSImp", "PB")
 

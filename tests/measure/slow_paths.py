@@ -1,11 +1,11 @@
 """The same quantities by walking: no inverse of the whole table, only steps and border counts.
 
 Value added starts at a node and takes one step for each use as an input. A walk follows it
-until it is gone to final use, and counts what it passes on the way. Arguments as in `slow`.
+until it is gone to final use, and counts what it passes on the way. Arguments as in `slow_exports`.
 """
 
 import numpy as np
-from slow import TERMS, at, home_inverse, table, without
+from slow_exports import TERMS, at, home_inverse, table, without
 
 STEPS = 400
 

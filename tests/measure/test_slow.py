@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from slow import (
+from slow_chains import (
+    OUTPUT_TERMS,
+    input_exposure,
+    market_exposure,
+    output_participation,
+    positions,
+    region_exposure,
+    specialisation,
+)
+from slow_exports import (
     TERMS,
     absorption,
     extraction,
@@ -15,15 +24,6 @@ from slow import (
     table,
     value_added_by_use,
     world_perspective,
-)
-from slow_chains import (
-    OUTPUT_TERMS,
-    input_exposure,
-    market_exposure,
-    output_participation,
-    positions,
-    region_exposure,
-    specialisation,
 )
 from slow_paths import exporter_by_steps, lengths_by_steps, output_by_crossings, world_by_routes
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, lu_factor, lu_solve
+from scipy.linalg import lapack
 
 from entrepot.catalogues import groups as catalogue_groups
 from entrepot.core.errors import MeasureError, NotConvergedError
@@ -221,17 +221,19 @@ class Accounts:
         out: list[Array] = []
         for i in range(self.n):
             b = self.at(i)
-            try:
+            try:  # I - A sums chains when 1 (I - A)^-1 is positive, and only then
                 out.append(
                     np.asarray(np.linalg.inv(np.eye(b.stop - b.start) - self.A(b, b)), float)
                 )
             except np.linalg.LinAlgError:
                 raise self._unproductive() from None
+            if not (out[-1].sum(0) > 0).all():
+                raise self._unproductive()
         return tuple(out)
 
     @cached_property
     def factor(self) -> tuple[Array, NDArray[np.int32]]:
-        """LU factors of I - A, once for all measures."""
+        """LU factors of (I - A)', once for all measures: a C array is its transpose to LAPACK."""
         if self.N > FACTOR_UP_TO:
             raise MeasureError(
                 f"{self.world.name} has {self.N:,} nodes: more than {FACTOR_UP_TO:,} are not "
@@ -239,22 +241,17 @@ class Accounts:
             )
         system = np.multiply(self.Z, -self.per_unit)
         system.flat[:: self.N + 1] += 1.0
-        factors: tuple[Array, NDArray[np.int32]] = lu_factor(
-            system, overwrite_a=True, check_finite=False
-        )
-        if not np.abs(np.diagonal(factors[0])).min() > 1e-14:
+        lu, pivots, info = lapack.dgetrf(system.T, overwrite_a=True)
+        if info != 0 or not (_back(lu, pivots, np.ones(self.N), 0) > 0).all():
             raise self._unproductive()
-        return factors
+        return lu, pivots
 
     @cached_property
     def B(self) -> Array:
         """The Leontief inverse (N, N), formed once from the shared factors."""
         eye = np.zeros((self.N, self.N), order="F")
         eye.flat[:: self.N + 1] = 1.0
-        found, info = lapack.dgetrs(*self.factor, eye, overwrite_b=True)
-        if info != 0 or not np.isfinite(found).all() or found.min() < -1e-9:
-            raise self._unproductive()
-        return np.ascontiguousarray(found)
+        return _back(*self.factor, eye, 0).T
 
     def sales(self, demand: Array) -> Array:
         """Output that a demand (N,) or (N, k) takes through all tiers: B f."""
@@ -270,7 +267,7 @@ class Accounts:
             return (self.B.T if transposed else self.B) @ right
         many = right.ndim > 1 and right.shape[1] > FEW
         if "factor" in have or (many and self.N <= FACTOR_UP_TO):
-            return lu_solve(self.factor, right, trans=transposed, check_finite=False)
+            return _back(*self.factor, np.array(right, order="F"), 1 - transposed)
         return self._iterate(right, transposed)
 
     def _iterate(self, right: Array, transposed: int) -> Array:
@@ -325,6 +322,12 @@ class Accounts:
     def output_by_demand(self) -> Array:
         """Output of each node taken by each economy's final demand, B y (N, n)."""
         return self.sales(self.y)
+
+
+def _back(lu: Array, pivots: NDArray[np.int32], right: Array, transposed: int) -> Array:
+    """Solve by LU factors, over the right-hand side."""
+    found, _ = lapack.dgetrs(lu, pivots, right, trans=transposed, overwrite_b=True)
+    return np.asarray(found)
 
 
 def share(part: Array, of: Array) -> Array:

@@ -151,8 +151,8 @@ def _foreign_first_iterated(a: Accounts) -> Array:
 def exporter_sink(a: Accounts) -> Terms:
     """Value added counted the last time it leaves the exporter (Borin & Mancini 2019, sec. 3).
 
-    e_sr = u + w: w = A_sr L_rr sum_{j != r} A_rj B^{/s}_js e_s comes back to be
-    exported by s once more. DVA = v_s B_ss u, DDC = v_s B_ss w, foreign alike.
+    e_sr = u + w: w = A_sr B^{/s}_rs e_s comes back to be exported by s once more.
+    DVA = v_s B_ss u, DDC = v_s B_ss w, foreign alike.
     """
     again = exported_again(a)
     own = content(a)
@@ -160,24 +160,23 @@ def exporter_sink(a: Accounts) -> Terms:
 
 
 def exported_again(a: Accounts) -> Array:
-    """The part of each export flow that s will export once more (N, n)."""
+    """The part of each export flow that s will export once more, A_sr B^{/s}_rs e_s (N, n)."""
     needs_inverse(a, "The sink-based decomposition")
     made = np.empty((a.N, a.n))
     for s in range(a.n):
         b = a.at(s)
         sold = a.local[s] @ a.exports[b].sum(1)
         made[:, s] = a.B[:, b] @ np.linalg.solve(a.B[b, b], sold)
-    return inputs_for(a, at_home(a, inputs_abroad(a, made)))
+    return inputs_for(a, made)
 
 
 def returned(a: Accounts) -> Array:
     """Domestic value added that comes home to be absorbed, REF, counted at the source (N, n).
 
-    v_s L_ss A_sr L_rr [y_rs + sum_{j != r} A_rj (B y)_js]; VAX = DVA - REF
-    (Johnson & Noguera 2012; Borin & Mancini 2019, eq. 24).
+    v_s L_ss A_sr (B y)_rs: what r makes of the inputs for the final use of s.
+    VAX = DVA - REF (Johnson & Noguera 2012; Borin & Mancini 2019, eq. 24).
     """
-    made = at_home(a, a.y + inputs_abroad(a, a.output_by_demand))
-    return first(a)[:, None] * inputs_for(a, made)
+    return first(a)[:, None] * inputs_for(a, a.output_by_demand)
 
 
 def returned_sink(a: Accounts) -> Array:
@@ -188,7 +187,7 @@ def returned_sink(a: Accounts) -> Array:
         b = a.at(s)
         beyond = a.output_by_demand[b, s] - a.local[s] @ a.y[b, s]
         made[:, s] = a.output_by_demand[:, s] - a.B[:, b] @ np.linalg.solve(a.B[b, b], beyond)
-    return content(a)[:, None] * inputs_for(a, at_home(a, a.y + inputs_abroad(a, made)))
+    return content(a)[:, None] * inputs_for(a, made)
 
 
 # --- narrower and wider perimeters ---------------------------------------------------------------
