@@ -22,6 +22,7 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = args.threads
 
     import against
+    import chains
     import growth
     import own
     import tables
@@ -37,6 +38,7 @@ def main() -> None:
         **growth.ROWS,
         **against.ROWS,
         **tables.ROWS,
+        **chains.ROWS,
     }
     if args.list:
         print("\n".join(table))

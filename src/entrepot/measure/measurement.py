@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,11 +91,23 @@ class Measurement:
     """Several measures taken of one world, and what is estimated in it."""
 
     items: tuple[Measured, ...]
-    world: str
-    world_sha256: str
-    year: int
-    estimated: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    source: World
+    notes: tuple[str, ...] = ()
+
+    @property
+    def world(self) -> str:
+        """Name of the world."""
+        return self.source.name
+
+    @property
+    def year(self) -> int:
+        """Year of the world."""
+        return self.source.year
+
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """What in the world is estimated, not observed."""
+        return tuple(map(str, self.source.provenance.get("estimated", ())))
 
     def __getitem__(self, name: str) -> xr.DataArray:
         for item in self.items:
@@ -133,7 +145,7 @@ class Measurement:
         """Plain data for `--json`."""
         return {
             "world": self.world,
-            "world_sha256": self.world_sha256,
+            "world_sha256": self.source.content_hash,
             "year": self.year,
             "estimated": list(self.estimated),
             "notes": list(self.notes),
@@ -189,14 +201,7 @@ def take(
         if kept is not None and "region" in row.dims:
             item = item.only("region", kept)
         items.append(item)
-    return Measurement(
-        tuple(items),
-        a.world.name,
-        a.world.content_hash,
-        a.world.year,
-        tuple(map(str, a.world.provenance.get("estimated", ()))),
-        notes(a),
-    )
+    return Measurement(tuple(items), a.world, notes(a))
 
 
 def chosen(a: Accounts, names: Sequence[str]) -> tuple[str, ...]:
