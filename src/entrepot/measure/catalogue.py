@@ -8,11 +8,17 @@ from types import MappingProxyType
 from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
+    circuits,
+    content,
+    dependence,
+    markets,
+    networks,
     position,
+    withdrawal,
 )
 from entrepot.measure.row import Measure
 
-MODULES = (position,)
+MODULES = (position, content, circuits, dependence, markets, withdrawal, networks)
 
 
 @cache
