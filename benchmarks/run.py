@@ -23,6 +23,7 @@ def main() -> None:
 
     import against
     import growth
+    import measures
     import own
     import tables
     from harness import dump, machine, show
@@ -37,6 +38,7 @@ def main() -> None:
         **growth.ROWS,
         **against.ROWS,
         **tables.ROWS,
+        **measures.ROWS,
     }
     if args.list:
         print("\n".join(table))

@@ -298,6 +298,13 @@ def test_no_trade_means_no_dependence():
     np.testing.assert_allclose(values(world, "extraction_loss")[off], 0, atol=1e-12)
 
 
+def test_industries_without_inputs_have_no_suppliers():
+    for n in (3, 10):
+        world = random_world(6, n=n, s=2, inputs=0.0)
+        for name in ("input_reliance", "input_origin", "foreign_input_origin_by_sector"):
+            assert np.isnan(values(world, name)).all()
+
+
 def test_taken_together_regions_supply_as_one():
     world = random_world(8, n=4, s=3)
     whole = values(world, "input_reliance")
@@ -309,3 +316,34 @@ def test_taken_together_regions_supply_as_one():
     np.testing.assert_allclose(found[1], [share[0], share[1] + share[2], share[3]], **CLOSE)
     joined = [whole[0, 0], whole[0, 1] + whole[0, 2], whole[0, 3]]
     np.testing.assert_allclose(found[0], joined, **CLOSE)
+
+
+def alone(world, r, s):
+    """The world with one economy that neither sells nor buys abroad."""
+    mine = np.zeros(len(world.x), bool)
+    mine[r * s : r * s + s] = True
+    Z, F = world.Z.copy(), world.F.copy()
+    Z[np.ix_(mine, ~mine)] = Z[np.ix_(~mine, mine)] = 0
+    F[~mine, r] = 0
+    F[np.ix_(mine, np.arange(len(world.regions)) != r)] = 0
+    x = Z.sum(1) + F.sum((1, 2))
+    return replace(world, Z=Z, F=F, V=(x - Z.sum(0) - world.T_inputs)[None])
+
+
+@pytest.mark.parametrize("n", [4, 10])  # iterated, factorised
+def test_an_economy_without_trade_among_others_that_trade(n):
+    world = alone(random_world(9, n=n, s=3), 2, 3)
+    for name in ("supplier_concentration", "effective_suppliers", "largest_supplier_share"):
+        found = values(world, name)
+        assert np.isnan(found[2, :2]).all()
+        assert found[2, 2] == pytest.approx(1)
+        assert np.isfinite(found[[0, 1, 3]]).all()
+    assert values(world, "input_dependence")[2, [0, 1, 3]].max() == 0
+    assert np.isnan(values(world, "product_supplier_concentration")[2]).all()
+    assert np.isnan(values(world, "external_circuit_by_partner")[2]).all()
+    assert np.isnan(values(world, "eigenvector_centrality")).all()
+    assert values(world, "foreign_market_reliance")[2] == pytest.approx(0, abs=1e-12)
+    others = [p for p in range(n) if p != 2]
+    np.testing.assert_allclose(values(world, "extraction_loss")[2, others], 0, atol=1e-12)
+    np.testing.assert_allclose(values(world, "extraction_loss")[others, 2], 0, atol=1e-12)
+    np.testing.assert_allclose(values(world, "content_of_exports")[2], 0, atol=1e-9)

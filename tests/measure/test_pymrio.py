@@ -1,4 +1,8 @@
-"""Footprints beside pymrio's, on the same table (development only: pymrio is LGPL)."""
+"""Footprints beside pymrio's, on the same table.
+
+Runs where pymrio (LGPL) is installed; it brings a hundred megabytes of its own, so the
+development group does not ask for it: `pip install pymrio==0.7.0`.
+"""
 
 import warnings
 
@@ -30,7 +34,8 @@ def test_accounts_agree(empty):
         Z = pd.DataFrame(world.Z, nodes, nodes)
         Y = pd.DataFrame(world.F.reshape(n * s, -1), nodes, buyers)
         F = pd.DataFrame(amounts.reshape(1, -1), pd.Index(["co2"], name="stressor"), nodes)
-        theirs = pymrio.IOSystem(Z=Z, Y=Y, gas=pymrio.Extension("gas", F=F))
+        theirs = pymrio.IOSystem(Z=Z, Y=Y)
+        theirs.gas = pymrio.Extension("gas", F=F)
         theirs.calc_all()
         gas = theirs.gas
 

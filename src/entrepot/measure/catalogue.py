@@ -9,6 +9,7 @@ from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
     circuits,
+    concentration,
     content,
     dependence,
     markets,
@@ -18,7 +19,7 @@ from entrepot.measure import (
 )
 from entrepot.measure.row import Measure
 
-MODULES = (position, content, circuits, dependence, markets, withdrawal, networks)
+MODULES = (position, content, circuits, dependence, concentration, markets, withdrawal, networks)
 
 
 @cache

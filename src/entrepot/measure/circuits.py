@@ -9,6 +9,7 @@ import numpy as np
 from entrepot.core.tables import Array
 from entrepot.measure.accounts import Accounts, share
 from entrepot.measure.content import embodied, intensities
+from entrepot.measure.dependence import ROUNDING
 from entrepot.measure.markets import ROUTES, absorbed, absorbed_directly
 from entrepot.measure.row import Measure
 
@@ -92,8 +93,10 @@ def income_by_final_buyer(a: Accounts) -> Array:
 def external_circuit_by_partner(a: Accounts) -> Array:
     """Shares of each partner's final demand in an economy's external income (n, n)."""
     paid = absorbed(a, intensities(a, "value_added"))
+    least = ROUNDING * np.abs(paid).sum(1, keepdims=True)
     np.fill_diagonal(paid, 0.0)
-    return share(paid, paid.sum(1, keepdims=True))
+    external = paid.sum(1, keepdims=True)
+    return share(paid, np.where(np.abs(external) > least, external, 0.0))
 
 
 # --- final demand -----------------------------------------------------------------------------

@@ -1,8 +1,6 @@
-"""Dependence on suppliers: foreign inputs at face value and through all tiers, concentration."""
+"""Dependence on suppliers: foreign inputs at face value and through all tiers."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,7 +9,8 @@ from entrepot.measure.accounts import Accounts, share
 from entrepot.measure.row import Measure
 
 VIEWS = ("face_value", "hidden", "looked_through")
-SUPPLIERS = ("face_value", "looked_through", "looked_through_with_home")
+ROUNDING = 1e-12
+"""Shares below this are what rounding leaves of zero."""
 
 
 # --- what stands behind a unit of output ------------------------------------------------------
@@ -31,15 +30,15 @@ def looked_through_by_node(a: Accounts) -> Array:
     2023, look-through measure).
     """
     behind = a.costs(a.home.astype(float)) - a.home
-    return np.where((a.made > 0)[:, None], np.maximum(behind, 0.0), 0.0)
+    return np.where((a.made > 0)[:, None] & (behind > ROUNDING), behind, 0.0)
 
 
-def _for_economies(a: Accounts, rates: Array) -> Array:
+def for_economies(a: Accounts, rates: Array) -> Array:
     """Amounts behind the gross output of each economy (n, n) of (N, n) rates."""
     return a.by_economy(rates * a.made[:, None])
 
 
-def _away(a: Accounts, amounts: Array) -> Array:
+def foreign(a: Accounts, amounts: Array) -> Array:
     """Amounts (n, ..., n) by user and supplier, home suppliers set to zero."""
     out = amounts.copy()
     for r in range(a.n):
@@ -52,21 +51,21 @@ def _away(a: Accounts, amounts: Array) -> Array:
 
 def input_reliance(a: Accounts) -> Array:
     """Share of each economy in an economy's inputs at all tiers (n, n); rows sum to 1."""
-    behind = _for_economies(a, looked_through_by_node(a))
+    behind = for_economies(a, looked_through_by_node(a))
     return share(behind, behind.sum(1, keepdims=True))
 
 
 def input_reliance_face_value(a: Accounts) -> Array:
     """Inputs bought of each economy, in an economy's inputs at all tiers (n, n)."""
-    behind = _for_economies(a, looked_through_by_node(a))
-    direct = _for_economies(a, face_value_by_node(a))
+    behind = for_economies(a, looked_through_by_node(a))
+    direct = for_economies(a, face_value_by_node(a))
     return share(direct, behind.sum(1, keepdims=True))
 
 
 def hidden_exposure(a: Accounts) -> Array:
     """Reliance looked through less its face value (n, n): what earlier tiers hold."""
-    behind = _for_economies(a, looked_through_by_node(a))
-    direct = _for_economies(a, face_value_by_node(a))
+    behind = for_economies(a, looked_through_by_node(a))
+    direct = for_economies(a, face_value_by_node(a))
     return share(np.maximum(behind - direct, 0.0), behind.sum(1, keepdims=True))
 
 
@@ -78,8 +77,8 @@ def input_reliance_by_sector(a: Accounts) -> Array:
 
 def foreign_input_reliance(a: Accounts) -> Array:
     """Foreign share of an economy's inputs: face value, hidden, looked through (n, 3)."""
-    behind = _for_economies(a, looked_through_by_node(a))
-    return _views(a, _for_economies(a, face_value_by_node(a)), behind, behind.sum(1))
+    behind = for_economies(a, looked_through_by_node(a))
+    return _views(a, for_economies(a, face_value_by_node(a)), behind, behind.sum(1))
 
 
 def foreign_input_reliance_by_sector(a: Accounts) -> Array:
@@ -91,20 +90,20 @@ def foreign_input_reliance_by_sector(a: Accounts) -> Array:
 
 def foreign_inputs_per_output(a: Accounts) -> Array:
     """Foreign inputs per unit of an economy's output, by the same views (n, 3)."""
-    direct = _for_economies(a, face_value_by_node(a))
-    behind = _for_economies(a, looked_through_by_node(a))
+    direct = for_economies(a, face_value_by_node(a))
+    behind = for_economies(a, looked_through_by_node(a))
     return _views(a, direct, behind, a.by_economy(a.made))
 
 
 def _views(a: Accounts, direct: Array, behind: Array, of: Array) -> Array:
-    face, through = _away(a, direct).sum(-1), _away(a, behind).sum(-1)
+    face, through = foreign(a, direct).sum(-1), foreign(a, behind).sum(-1)
     hidden = np.maximum(through - face, 0.0)
     return share(np.stack([face, hidden, through], -1), of[..., None])
 
 
 def direct_input_share(a: Accounts) -> Array:
     """Share of each economy in the inputs an economy buys, first tier alone (n, n)."""
-    direct = _for_economies(a, face_value_by_node(a))
+    direct = for_economies(a, face_value_by_node(a))
     return share(direct, direct.sum(1, keepdims=True))
 
 
@@ -121,13 +120,14 @@ def input_origin(a: Accounts) -> Array:
 def foreign_input_origin_by_sector(a: Accounts) -> Array:
     """Foreign share of the value in an industry's purchased inputs (n, s)."""
     amounts = a.by_sector(_origin_amounts(a))
-    return share(_away(a, amounts).sum(2), amounts.sum(2))
+    return share(foreign(a, amounts).sum(2), amounts.sum(2))
 
 
 def _origin_amounts(a: Accounts) -> Array:
     """Primary inputs of each economy in the inputs that nodes buy (N, n), million USD."""
     own = np.where(a.home, a.v[:, None], 0.0)
-    return (a.origins.T - own) * a.made[:, None]
+    buys = (a.made > 0) & (a.bought > 0)
+    return np.where(buys[:, None], (a.origins.T - own) * a.made[:, None], 0.0)
 
 
 # --- inputs by product ------------------------------------------------------------------------
@@ -140,83 +140,30 @@ def input_dependence(a: Accounts) -> Array:
     over its sum: what is behind r's own inputs for r's own use counts again, as
     in every gross measure.
     """
-    return _product_shares(a, _behind_by_product(a), _behind_by_product(a))
+    return _product_shares(a, behind_by_product(a), behind_by_product(a))
 
 
 def input_dependence_face_value(a: Accounts) -> Array:
     """Purchases of product k of economy p, in an economy's inputs at all tiers (n, n, s)."""
-    return _product_shares(a, a.inputs_by_buyer, _behind_by_product(a))
+    return _product_shares(a, a.inputs_by_buyer, behind_by_product(a))
 
 
-def _behind_by_product(a: Accounts) -> Array:
+def behind_by_product(a: Accounts) -> Array:
     """Production of each node behind the gross output of each economy (N, n), million USD."""
     output = np.where(a.home, a.made[:, None], 0.0)
-    return np.maximum(a.sales(output) - output, 0.0)
+    behind = a.sales(output) - output
+    return np.where(behind > ROUNDING * output.sum(0), behind, 0.0)
 
 
 def _product_shares(a: Accounts, amounts: Array, of: Array) -> Array:
     return share(np.moveaxis(a.by_sector(amounts), 2, 0), of.sum(0)[:, None, None])
 
 
-def product_supplier_concentration(a: Accounts) -> Array:
-    """Concentration of the foreign suppliers of each product to an economy (n, s, 2)."""
-    views = (a.inputs_by_buyer, _behind_by_product(a))
-    found = [concentration(_away(a, a.by_sector(v).transpose(2, 1, 0))) for v in views]
-    return np.stack(found, -1)
-
-
-# --- concentration ----------------------------------------------------------------------------
-
-
-def concentration(amounts: Array) -> Array:
-    """Herfindahl–Hirschman index over the last axis; NaN where there is no amount."""
-    return np.asarray((share(amounts, amounts.sum(-1, keepdims=True)) ** 2).sum(-1), float)
-
-
-def _supplies(a: Accounts, direct: Array, behind: Array) -> Iterator[Array]:
-    """Amounts by supplier in the three views of `SUPPLIERS`."""
-    yield _away(a, direct)
-    yield _away(a, behind)
-    yield behind
-
-
-def _by_economy(a: Accounts) -> Iterator[Array]:
-    direct = _for_economies(a, face_value_by_node(a))
-    return _supplies(a, direct, _for_economies(a, looked_through_by_node(a)))
-
-
-def supplier_concentration(a: Accounts) -> Array:
-    """Concentration of an economy's suppliers of inputs (n, 3), by the views of `SUPPLIERS`."""
-    return np.stack([concentration(x) for x in _by_economy(a)], -1)
-
-
-def supplier_concentration_by_sector(a: Accounts) -> Array:
-    """Concentration of an industry's suppliers of inputs (n, s, 3)."""
-    made = a.made[:, None]
-    direct = a.by_sector(face_value_by_node(a) * made)
-    behind = a.by_sector(looked_through_by_node(a) * made)
-    return np.stack([concentration(x) for x in _supplies(a, direct, behind)], -1)
-
-
-def effective_suppliers(a: Accounts) -> Array:
-    """Number of equal suppliers with the same concentration (n, 3): its inverse."""
-    return np.asarray(1.0 / supplier_concentration(a), float)
-
-
-def largest_supplier_share(a: Accounts) -> Array:
-    """Share of the largest supplying economy (n, 3), by the views of `SUPPLIERS`."""
-    found = [share(x.max(-1), x.sum(-1)) for x in _by_economy(a)]
-    return np.stack(found, -1)
-
-
 # --- rows -------------------------------------------------------------------------------------
 
 BFT = "Baldwin, Freeman & Theodorakopoulos (2023), box on face value and look-through, section II"
 BF = "Baldwin & Freeman (2022), foreign input reliance; " + BFT
-HHI = "Herfindahl–Hirschman index over economies; inputs as in " + BFT
 NO_INPUTS = "there are no inputs"
-NO_IMPORTS = "no inputs come from abroad"
-NONE = "no such inputs are used"
 ROWS = (
     Measure(
         "input_reliance",
@@ -366,69 +313,5 @@ ROWS = (
         "that stands behind its output.",
         input_dependence_face_value,
         absent=NO_INPUTS,
-    ),
-    Measure(
-        "product_supplier_concentration",
-        "Concentration of foreign suppliers by product",
-        "dependence",
-        "index",
-        ("region", "product", "term"),
-        HHI,
-        "For each product used as an input, how concentrated the foreign economies that supply it "
-        "are: 1 with a single one, 1/n with n equal ones; at face value and looked through.",
-        product_supplier_concentration,
-        absent=NO_IMPORTS,
-        terms=SUPPLIERS[:2],
-    ),
-    Measure(
-        "supplier_concentration",
-        "Concentration of suppliers",
-        "dependence",
-        "index",
-        ("region", "term"),
-        HHI,
-        "How concentrated the economies are that supply an economy's inputs: 1 with a single one, 1/n "
-        "with n equal ones. Foreign suppliers at face value and looked through, and all suppliers, home "
-        "included, looked through.",
-        supplier_concentration,
-        absent=NONE,
-        terms=SUPPLIERS,
-    ),
-    Measure(
-        "supplier_concentration_by_sector",
-        "Concentration of suppliers of industries",
-        "dependence",
-        "index",
-        ("region", "sector", "term"),
-        HHI,
-        "How concentrated the economies are that supply an industry's inputs, in the same three views.",
-        supplier_concentration_by_sector,
-        absent=NONE,
-        terms=SUPPLIERS,
-    ),
-    Measure(
-        "effective_suppliers",
-        "Effective number of suppliers",
-        "dependence",
-        "economies",
-        ("region", "term"),
-        "Adelman (1969): inverse of the Herfindahl–Hirschman index",
-        "How many suppliers of equal size would be as concentrated as an economy's suppliers are.",
-        effective_suppliers,
-        absent=NONE,
-        terms=SUPPLIERS,
-    ),
-    Measure(
-        "largest_supplier_share",
-        "Share of the largest supplier",
-        "dependence",
-        "share",
-        ("region", "term"),
-        "Concentration ratio CR1; inputs as in " + BFT,
-        "The share of the one economy that supplies most of an economy's inputs: among foreign "
-        "suppliers at face value and looked through, and among all, looked through.",
-        largest_supplier_share,
-        absent=NONE,
-        terms=SUPPLIERS,
     ),
 )
