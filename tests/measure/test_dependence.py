@@ -7,8 +7,9 @@ import pytest
 
 from entrepot.core.errors import MeasureError
 from entrepot.measure.accounts import accounts_of
-from entrepot.measure.catalogue import measures
+from entrepot.measure.catalogue import MODULES, measures
 from entrepot.measure.measurement import take
+from entrepot.world.shelf import load_world
 from entrepot.world.world import Sector, World
 from worlds import full_world, random_world
 
@@ -120,11 +121,14 @@ def test_reliance_by_explicit_inverse(seed):
     herfindahl = ((away / away.sum(1, keepdims=True)) ** 2).sum(1)
     np.testing.assert_allclose(values(world, "supplier_concentration")[:, 1], herfindahl, **CLOSE)
     sector = values(world, "input_reliance_by_sector")
+    concealed = values(world, "hidden_exposure_by_sector")
     for r in range(n):
         for k in range(s):
             column = G[:, r * s + k].reshape(n, s).sum(1)
             if x[r * s + k] > 0 and column.sum() > 0:
                 np.testing.assert_allclose(sector[r, k], column / column.sum(), **CLOSE)
+                later = column - D[:, r * s + k].reshape(n, s).sum(1)
+                np.testing.assert_allclose(concealed[r, k], later / column.sum(), **CLOSE)
             else:
                 assert np.isnan(sector[r, k]).all()
 
@@ -144,6 +148,8 @@ def test_origin_of_inputs_sums_to_what_is_bought(seed):
     np.testing.assert_allclose(values(world, "input_origin"), expected, **CLOSE)
     foreign = values(world, "foreign_input_origin_by_sector")
     whole = (content - own).reshape(4, 4, 2)
+    found = values(world, "input_origin_by_sector")
+    np.testing.assert_allclose(found.transpose(2, 0, 1), whole / whole.sum(0), **CLOSE)
     for r in range(4):
         others = np.delete(np.arange(4), r)
         np.testing.assert_allclose(
@@ -347,3 +353,49 @@ def test_an_economy_without_trade_among_others_that_trade(n):
     np.testing.assert_allclose(values(world, "extraction_loss")[2, others], 0, atol=1e-12)
     np.testing.assert_allclose(values(world, "extraction_loss")[others, 2], 0, atol=1e-12)
     np.testing.assert_allclose(values(world, "content_of_exports")[2], 0, atol=1e-9)
+
+
+def idle_producer(seed, n=4):
+    """A world in which node 1 only draws down stocks and buys inputs, though it makes nothing."""
+    world = random_world(seed, n=n, s=2)
+    Z, F = world.Z.copy(), world.F.copy()
+    Z[1], F[1] = 0, 0
+    F[1, 0, 0] = -0.02 * world.x[1]
+    x = Z.sum(1) + F.sum((1, 2))
+    return replace(world, Z=Z, F=F, V=(x - Z.sum(0) - world.T_inputs)[None])
+
+
+@pytest.mark.parametrize("n", [4, 10])
+def test_stocks_drawn_of_what_nobody_makes(n):
+    world = idle_producer(1, n)
+    a = accounts_of(world)
+    assert a.idle.tolist() == [1]
+    for row in measures().values():
+        if row.family in ("dependence", "circuits", "content") and row.takes != "an economy":
+            name = f"{row.name}:value_added" if row.takes else row.name
+            assert not np.isinf(take(a, name).items[0].values).any()
+    made = world.x > 0
+    added = np.where(made, world.V.sum(0), 0).reshape(n, 2).sum(1)
+    np.testing.assert_allclose(values(a, "income_circuits").sum(1), added, **CLOSE)
+    np.testing.assert_allclose(values(a, "demand_circuits").sum(1), a.y.sum(0), rtol=1e-9)
+    left = values(a, "unassigned_content")
+    np.testing.assert_allclose(left[0], world.V[0, 1])
+    np.testing.assert_allclose(values(a, "footprint").sum() + left.sum(), world.V.sum(), rtol=1e-9)
+    reliance = values(a, "input_reliance_by_sector")
+    assert np.isnan(reliance[0, 1]).all()
+    np.testing.assert_allclose(values(a, "input_reliance").sum(1), 1, **CLOSE)
+    np.testing.assert_allclose(values(a, "market_reliance").sum(1), 1, **CLOSE)
+
+
+def test_names_are_given_once():
+    rows = [row.name for module in MODULES for row in module.ROWS]
+    assert len(rows) == len(set(rows))
+
+
+def test_most_us_inputs_come_from_home_and_more_from_china_than_it_seems():
+    """Baldwin, Freeman & Theodorakopoulos (2023): over 80 % at home; exposure is hidden."""
+    world = load_world("world-2022")
+    taken = take(world, ["input_reliance", "input_reliance_face_value"], regions=["USA"])
+    through, face = (x.to_xarray().sel(region="USA") for x in taken.items)
+    assert through.sel(partner="USA") > 0.8
+    assert through.sel(partner="CHN") > 3 * face.sel(partner="CHN")

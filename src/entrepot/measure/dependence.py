@@ -75,6 +75,13 @@ def input_reliance_by_sector(a: Accounts) -> Array:
     return share(behind, behind.sum(2, keepdims=True))
 
 
+def hidden_exposure_by_sector(a: Accounts) -> Array:
+    """Reliance of an industry looked through less its face value (n, s, n)."""
+    behind = a.by_sector(looked_through_by_node(a) * a.made[:, None])
+    direct = a.by_sector(face_value_by_node(a) * a.made[:, None])
+    return share(np.maximum(behind - direct, 0.0), behind.sum(2, keepdims=True))
+
+
 def foreign_input_reliance(a: Accounts) -> Array:
     """Foreign share of an economy's inputs: face value, hidden, looked through (n, 3)."""
     behind = for_economies(a, looked_through_by_node(a))
@@ -115,6 +122,12 @@ def input_origin(a: Accounts) -> Array:
     """
     amounts = _origin_amounts(a)
     return share(a.by_economy(amounts), a.by_economy(amounts).sum(1, keepdims=True))
+
+
+def input_origin_by_sector(a: Accounts) -> Array:
+    """Whose primary inputs an industry's purchased inputs are made of (n, s, n)."""
+    amounts = a.by_sector(_origin_amounts(a))
+    return share(amounts, amounts.sum(2, keepdims=True))
 
 
 def foreign_input_origin_by_sector(a: Accounts) -> Array:
@@ -215,6 +228,18 @@ ROWS = (
         absent=NO_INPUTS,
     ),
     Measure(
+        "hidden_exposure_by_sector",
+        "Hidden exposure of industries",
+        "dependence",
+        "share",
+        ("region", "sector", "partner"),
+        BFT,
+        "Reliance of an industry on an economy's inputs, looked through less its face value: what "
+        "reaches it inside other suppliers' goods. Never negative.",
+        hidden_exposure_by_sector,
+        absent=NO_INPUTS,
+    ),
+    Measure(
         "foreign_input_reliance",
         "Foreign input reliance",
         "dependence",
@@ -275,6 +300,18 @@ ROWS = (
         "Whose labour, capital and taxes the inputs that an economy's industries buy are made of. "
         "Nothing is counted twice: the shares sum to 1.",
         input_origin,
+        absent=NO_INPUTS,
+    ),
+    Measure(
+        "input_origin_by_sector",
+        "Origin of the value in the inputs of industries",
+        "dependence",
+        "share",
+        ("region", "sector", "partner"),
+        "Johnson & Noguera (2012), section 2: v B, for purchased inputs",
+        "Whose labour, capital and taxes the inputs that an industry buys are made of. Nothing is "
+        "counted twice: the shares sum to 1.",
+        input_origin_by_sector,
         absent=NO_INPUTS,
     ),
     Measure(
