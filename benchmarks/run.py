@@ -24,6 +24,7 @@ def main() -> None:
     import against
     import chains
     import growth
+    import measures
     import own
     import tables
     from harness import dump, machine, show
@@ -39,6 +40,7 @@ def main() -> None:
         **against.ROWS,
         **tables.ROWS,
         **chains.ROWS,
+        **measures.ROWS,
     }
     if args.list:
         print("\n".join(table))

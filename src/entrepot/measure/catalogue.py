@@ -8,13 +8,49 @@ from types import MappingProxyType
 from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
+    advantage,
     chains,
+    circuits,
+    complexity,
+    concentration,
+    content,
+    dependence,
+    gross_trade,
+    hubs,
+    intensity,
+    market_access,
+    markets,
+    networks,
+    openness,
     participation,
     position,
+    productivity,
+    suppliers,
+    withdrawal,
 )
 from entrepot.measure.row import FAMILIES, Measure
 
-MODULES = (chains, participation, position)
+MODULES = (
+    gross_trade,
+    openness,
+    concentration,
+    intensity,
+    market_access,
+    hubs,
+    advantage,
+    productivity,
+    complexity,
+    chains,
+    participation,
+    position,
+    content,
+    circuits,
+    dependence,
+    suppliers,
+    markets,
+    withdrawal,
+    networks,
+)
 
 
 @cache
