@@ -8,11 +8,29 @@ from types import MappingProxyType
 from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
+    advantage,
+    complexity,
+    concentration,
+    hubs,
+    intensity,
+    market_access,
+    openness,
     position,
+    productivity,
 )
 from entrepot.measure.row import Measure
 
-MODULES = (position,)
+MODULES = (
+    openness,
+    concentration,
+    intensity,
+    market_access,
+    hubs,
+    advantage,
+    productivity,
+    complexity,
+    position,
+)
 
 
 @cache
