@@ -72,7 +72,7 @@ def domestic_content_by_origin(a: Accounts) -> Array:
 def revealed_advantage_value_added(a: Accounts) -> Array:
     """Balassa's index of the domestic value added in exports by the sector that adds it (n, s).
 
-    Koopman, Wang & Wei (2014), section IV; Wang, Wei & Zhu (2013). See
+    Koopman, Wang & Wei (2014); Wang, Wei & Zhu (2013). See
     `domestic_content_by_origin`; below zero only where value added is.
     """
     return balassa(domestic_content_by_origin(a))

@@ -11,6 +11,7 @@ from entrepot.measure import (
     advantage,
     complexity,
     concentration,
+    gross_trade,
     hubs,
     intensity,
     market_access,
@@ -21,6 +22,7 @@ from entrepot.measure import (
 from entrepot.measure.row import Measure
 
 MODULES = (
+    gross_trade,
     openness,
     concentration,
     intensity,

@@ -1,4 +1,8 @@
-"""Economic complexity of economies and of the table's sectors."""
+"""Economic complexity of economies and of the table's sectors of goods.
+
+Services are left out: with them the second eigenvector tells economies of
+services from economies of goods, and its sign ranks nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,17 @@ from scipy.sparse.csgraph import connected_components
 
 from entrepot.core.errors import MeasureError
 from entrepot.core.tables import Array
-from entrepot.measure.accounts import Accounts
-from entrepot.measure.advantage import revealed_advantage
-from entrepot.measure.bilateral import STOCKS
+from entrepot.measure.accounts import Accounts, share
+from entrepot.measure.advantage import balassa, revealed_advantage
+from entrepot.measure.bilateral import STOCKS, exported
 from entrepot.measure.row import Measure
 
 CLOSE = 1e-9
 """Eigenvalues nearer than this are one: their vectors are not determined."""
+LAST_GOODS = 33
+"""Last division of ISIC Rev. 4 that makes goods (C, manufacturing)."""
+FEWEST = 10
+"""Sectors of goods with advantages below which no ranking is given: three sectors rank nothing."""
 
 
 def diversity(a: Accounts) -> Array:
@@ -46,10 +54,10 @@ def economic_complexity(a: Accounts) -> Array:
     """Economic complexity index (n,), mean 0 and standard deviation 1 over economies.
 
     The eigenvector to the second largest eigenvalue of the economies' matrix
-    D^-1 M U^-1 M', with M where Balassa's index is 1 or more, D diversity and U
-    ubiquity (Hidalgo & Hausmann 2009; Hausmann et al. 2014, technical box 2.2),
-    its sign that of the correlation with diversity. NaN where it is not
-    determined; see `_complexity`.
+    D^-1 M U^-1 M', with M where Balassa's index in exports of goods is 1 or
+    more, D diversity and U ubiquity (Hidalgo & Hausmann 2009; Hausmann et al.
+    2014, technical box 2.2), its sign that of the correlation with diversity.
+    NaN where it is not determined; see `_complexity`.
     """
     return _complexity(a)[0]
 
@@ -66,25 +74,40 @@ def sector_complexity(a: Accounts) -> Array:
 def _complexity(a: Accounts) -> tuple[Array, Array]:
     """Complexity of economies and sectors (n,), (s,), by the library `ecomplexity`.
 
-    NaN for economies and sectors without advantage. All NaN where advantage
-    falls into groups that share nothing, or the eigenvector is not unique.
+    NaN for services, and economies and sectors without advantage in goods. All
+    NaN where sectors do not say their ISIC divisions, fewer than `FEWEST` are
+    goods with advantages, advantages fall into groups that share nothing, the
+    eigenvector is not unique, or its sign is not told: complex economies must
+    have both more advantages and less ubiquitous ones.
 
     Raises MeasureError where the library is not installed.
     """
-    has = np.nan_to_num(revealed_advantage(a)) >= 1
-    rows, columns = np.flatnonzero(has.any(1)), np.flatnonzero(has.any(0))
-    eci, pci = np.full(a.n, np.nan), np.full(a.s, np.nan)
     library = _library()
-    if _determined(has[np.ix_(rows, columns)]):
-        found = _by_library(library, has[np.ix_(rows, columns)])
-        eci[rows], pci[columns] = found
+    eci, pci = np.full(a.n, np.nan), np.full(a.s, np.nan)
+    said = [sector.isic for sector in a.world.sectors]
+    goods = np.flatnonzero([bool(i) and max(i) <= LAST_GOODS for i in said])
+    if not all(said) or goods.size < FEWEST:
+        return eci, pci
+    has = np.nan_to_num(balassa(exported(a)[:, goods].sum(2))) >= 1
+    rows, columns = np.flatnonzero(has.any(1)), np.flatnonzero(has.any(0))
+    has = has[np.ix_(rows, columns)]
+    if not _determined(has):
+        return eci, pci
+    found, of_sectors = _by_library(library, has)
+    if _correlation(found, has.sum(1)) > 0 > _correlation(found, has @ has.sum(0) / has.sum(1)):
+        eci[rows], pci[goods[columns]] = found, of_sectors
     return eci, pci
+
+
+def _correlation(x: Array, y: Array) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    return float(share(x @ y, np.sqrt((x @ x) * (y @ y))))
 
 
 def _determined(has: NDArray[np.bool_]) -> bool:
     """Whether economies and sectors hang together, with one second eigenvector."""
     n, s = has.shape
-    if min(n, s) < 3:
+    if n < 3 or s < FEWEST:
         return False
     graph = csr_array(np.block([[np.zeros((n, n)), has], [has.T, np.zeros((s, s))]]))
     if connected_components(graph, directed=False)[0] > 1:
@@ -133,12 +156,12 @@ def _by_library(library: Any, has: NDArray[np.bool_]) -> tuple[Array, Array]:
 
 
 FEW = (
-    "The table has few, broad sectors, services among them: read it with care, and take complexity over "
-    "customs products where it matters. "
+    "Goods alone (ISIC Rev. 4 divisions 1 to 33), in the table's few and broad sectors: read it with "
+    "care, and take complexity over customs products where it matters. "
 )
 NOT_DETERMINED = (
-    "an economy or sector has no advantage, or advantages are too few or too far apart to rank all on one "
-    "scale"
+    "sectors are services, do not say their ISIC divisions or are fewer than ten of goods, an economy or "
+    "sector has no advantage, or advantages do not rank all on one scale"
 )
 ROWS = (
     Measure(

@@ -62,13 +62,13 @@ def export_theil_by_partner(a: Accounts) -> Array:
     """Theil's index over partners and sectors at once (n, 3): total, between and within partners.
 
     Groups are partners, each with the s sectors: T = T_between + sum of p_j T_j
-    (Theil 1967; Cadot, Carrère & Strauss-Kahn 2011, section II).
+    (Theil 1967; Cadot, Carrère & Strauss-Kahn 2011).
     """
     cells = exported(a)
     total = share(cells, cells.sum((1, 2), keepdims=True))
     whole = _theil(total.reshape(a.n, -1), (a.n - 1.0) * a.s)
     partners = _theil(total.sum(1), a.n - 1.0)
-    return np.stack([whole, partners, whole - partners], axis=1)
+    return np.stack([whole, partners, np.maximum(whole - partners, 0.0)], axis=1)
 
 
 def _theil(shares: Array, number: float) -> Array:
@@ -153,7 +153,7 @@ ROWS = (
         "trade",
         "index",
         ("region", "term"),
-        "Theil (1967); Cadot, Carrère & Strauss-Kahn (2011), section II, groups being partners",
+        "Theil (1967); Cadot, Carrère & Strauss-Kahn (2011), groups being partners",
         "Concentration of exports over partners and sectors at once, and its two parts: between "
         "partners (some buy much more than others) and within them (each buys few sectors' products). "
         "The parts add up. " + STOCKS,

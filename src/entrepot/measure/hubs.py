@@ -79,7 +79,7 @@ def recorded(a: Accounts, name: str) -> tuple[Array, Array]:
     if "sector" not in satellite.dims:
         made = made.sum(0)
     known = ~np.isnan(values)
-    axis = order.index(order[1]) if "sector" in satellite.dims else 0
+    axis = int("sector" in satellite.dims)
     others = tuple(i for i in range(values.ndim) if i != axis)
     sums = np.zeros((3, a.n))
     for row, cells in enumerate((np.where(known, values, 0.0), np.where(known, made, 0.0), known)):
@@ -99,7 +99,8 @@ ROWS = (
         "trade",
         "share",
         ("region",),
-        "Re-exports over re-exports and domestic exports (UN IMTS 2010, ch. II), from records attached",
+        "Re-exports over re-exports and domestic exports (UN, International Merchandise Trade "
+        "Statistics 2010), from records attached",
         "The part of what leaves an economy that was made elsewhere and passes through. An input-output "
         "table holds home-made exports alone, so that re-exports must be attached. Where they are "
         "known for some sectors only, the share is of those.",

@@ -50,7 +50,7 @@ def _overlap(exports: Array, imports: Array, axis: int | None = None) -> Array:
 def export_similarity(a: Accounts) -> Array:
     """Similarity of two economies' exports by sector (n, n): sum of the smaller of the shares.
 
-    Finger & Kreinin (1979), eq. 1, with exports to all destinations; 1 for the
+    Finger & Kreinin (1979), with exports to all destinations; 1 for the
     same structure, 0 for none in common.
     """
     sold = exported(a).sum(2)

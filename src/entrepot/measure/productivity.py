@@ -47,7 +47,7 @@ def revealed_productivity_observed(a: Accounts, theta: str = THETA) -> Array:
     As `revealed_productivity`, of exports over the home share of expenditure,
     x_ijk / pi_iik: trade leaves the more productive goods, so that observed
     productivity is z_ik pi_iik^(-1/theta) (Costinot, Donaldson & Komunjer 2012,
-    section 3, and Table 3). NaN also where an economy buys nothing at home.
+    Table 3, corrected exports). NaN also where an economy buys nothing at home.
     """
     bought = sales(a)
     home = share(np.einsum("iki->ik", bought), bought.sum(0).T)
@@ -168,7 +168,7 @@ ROWS = (
         "advantage",
         "index",
         ("region", "sector"),
-        "Costinot, Donaldson & Komunjer (2012), section 3 and Table 3: exports over the home share",
+        "Costinot, Donaldson & Komunjer (2012), Table 3, corrected exports: exports over the home share",
         "Revealed productivity of the goods an industry still makes, what statistics of producers would "
         "show: where imports took the less productive goods, it reads higher. " + MEANING + STOCKS,
         revealed_productivity_observed,
