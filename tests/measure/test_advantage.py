@@ -146,6 +146,24 @@ def test_what_trade_does_not_tell_is_absent():
         assert np.abs(centred(d[np.ix_(rows, columns)])).max() < 1e-9
 
 
+def test_industries_in_markets_of_their_own_do_not_spoil_the_others():
+    """Two economies alone sell a sector to two markets: nothing compares them with the others."""
+    z, world = fixed_effect_world(7, n=7)
+    e = np.array(world.F).reshape(7, 5, 7)
+    abroad = ~np.eye(7, dtype=bool)
+    for i in range(7):
+        closed = abroad[i].copy()
+        closed[[4, 5]] = False
+        e[i, 2, closed if i < 2 else abroad[i] & ~closed] = 0
+    found = get(table(e), "revealed_productivity:4")
+    gone = np.isnan(found)
+    assert gone[:2, 2].all()
+    assert gone.sum() == 2
+    d = np.log(found) - np.log(z)
+    assert np.abs(centred(d[2:])).max() < 1e-9
+    assert np.abs(centred(d[:, [0, 1, 3, 4]])).max() < 1e-9
+
+
 def test_worlds_apart_are_each_centred_by_themselves_or_absent():
     z, world = fixed_effect_world(6, n=8, s=6)
     e = np.array(world.F).reshape(8, 6, 8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array, hstack
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsmr
 
 from entrepot.core.errors import MeasureError, NotConvergedError
@@ -69,40 +68,61 @@ def _positive(theta: str) -> float:
 def _effects(cells: Array) -> Array:
     """Effects d_ik (n, s) of exports (n, s, n) with means 0 both ways, NaN where not identified.
 
-    A cell that alone holds its pair of economies, or its importer's purchases of
-    an industry, is fitted by that effect and tells nothing: such cells go, one
+    A flow that alone holds its pair of economies, or its importer's purchases of
+    an industry, is fitted by that effect and tells nothing: such flows go, one
     after another. What the rest identifies is found by trial: made-up effects
-    must come back from the flows they make; where they do not, all that are
-    linked to such a cell are NaN.
+    must come back from the flows they make, up to one number for each economy
+    and one for each sector. Effects that do not are NaN, and their flows go too.
     """
     n, s, _ = cells.shape
     i, k, j = np.nonzero(cells > 0)
     ij, jk, ik = i * n + j, j * s + k, i * s + k
-    keep = np.arange(i.size)
+    keep = _told(np.arange(i.size), ij, jk)
+    out = np.full(n * s, np.nan)
+    while keep.size:
+        at, effect = np.unique(ik[keep], return_inverse=True)
+        groups = [np.unique(group[keep], return_inverse=True)[1] for group in (ij, jk)]
+        design = _dummies([*groups, effect])
+        made_up = np.random.default_rng(0).normal(size=at.size)
+        change = _exporter_industry(design, made_up[effect], at.size) - made_up
+        lost = np.abs(_polished(change, at // s, at % s)) > 1e-6
+        if not lost.any():
+            logs = np.log(cells[i, k, j][keep])
+            out[at] = _doubly_centred(_exporter_industry(design, logs, at.size), at // s, at % s)
+            break
+        keep = _told(keep[~lost[effect]], ij, jk)
+    return out.reshape(n, s)
+
+
+def _told(keep: Index, *groups: Index) -> Index:
+    """Flows that share each of their groups with another, once those that do not are gone."""
     while keep.size:
         alone = np.zeros(keep.size, bool)
-        for group in (ij[keep], jk[keep]):
-            alone |= np.bincount(group)[group] == 1
+        for group in groups:
+            alone |= np.bincount(group[keep])[group[keep]] == 1
         if not alone.any():
             break
         keep = keep[~alone]
-    out = np.full(n * s, np.nan)
-    if not keep.size:
-        return out.reshape(n, s)
-    at, effect = np.unique(ik[keep], return_inverse=True)
-    groups = [np.unique(group[keep], return_inverse=True)[1] for group in (ij, jk)]
-    design = _dummies([*groups, effect])
-    row, column = at // s, at % s
-    linked = connected_components(_links(row, column, n, s), directed=False)[1][row]
-    found = _doubly_centred(
-        _exporter_industry(design, np.log(cells[i, k, j][keep]), at.size), row, column
-    )
-    made_up = np.random.default_rng(0).normal(size=at.size)
-    back = _doubly_centred(_exporter_industry(design, made_up[effect], at.size), row, column)
-    lost = np.abs(back - _doubly_centred(made_up, row, column)) > 1e-6
-    found[np.isin(linked, linked[lost])] = np.nan
-    out[at] = found
-    return out.reshape(n, s)
+    return keep
+
+
+def _polished(change: Array, row: Index, column: Index) -> Array:
+    """What is left of effects' changes less medians of economies and sectors, in turn.
+
+    Where most effects changed by one number an economy and one a sector, as they
+    may, medians take these out exactly and leave the others.
+    """
+    rows, row = np.unique(row, return_inverse=True)
+    columns, column = np.unique(column, return_inverse=True)
+    table = np.full((rows.size, columns.size), np.nan)
+    table[row, column] = change
+    for _ in range(20):
+        before = table.copy()
+        table -= np.nanmedian(table, axis=1, keepdims=True)
+        table -= np.nanmedian(table, axis=0, keepdims=True)
+        if np.nanmax(np.abs(table - before)) < 1e-9:
+            break
+    return np.asarray(table[row, column])
 
 
 def _dummies(groups: list[Index]) -> csr_array:
@@ -111,11 +131,6 @@ def _dummies(groups: list[Index]) -> csr_array:
         [csr_array((np.ones(rows.size), (rows, g)), (rows.size, g.max() + 1)) for g in groups],
         format="csr",
     )
-
-
-def _links(row: Index, column: Index, n: int, s: int) -> csr_array:
-    """Graph of economies and sectors, linked where there is an effect."""
-    return csr_array((np.ones(row.size), (row, n + column)), (n + s, n + s))
 
 
 def _exporter_industry(design: csr_array, logs: Array, effects: int) -> Array:
