@@ -149,8 +149,9 @@ def _exporter_industry(design: csr_array, logs: Array, effects: int) -> Array:
 
 def _doubly_centred(effects: Array, row: Index, column: Index) -> Array:
     """Effects less what economies and sectors explain: residuals of both sets of dummies."""
-    both = np.hstack([np.eye(x.max() + 1)[x] for x in (row, column)])
-    return effects - both @ np.linalg.lstsq(both, effects, rcond=None)[0]
+    both = _dummies([row, column])
+    explained = np.linalg.lstsq((both.T @ both).toarray(), both.T @ effects, rcond=None)[0]
+    return np.asarray(effects - both @ explained)
 
 
 NOT_TOLD = (
