@@ -12,7 +12,7 @@ from typing import Annotated
 
 # Many small matrices gain nothing from BLAS threads, and lose to their contention; the large
 # systems of the measures gain.
-if not {"measure", "profile"} & set(sys.argv[1:2]):
+if not {"measure", "years", "profile"} & set(sys.argv[1:2]):
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
@@ -30,6 +30,7 @@ from entrepot.cli.options import (
 )
 from entrepot.cli.output import JsonFlag, console, print_json
 from entrepot.cli.sweep import sweep_command
+from entrepot.cli.years import years_command
 from entrepot.core.errors import EntrepotError, ScenarioError
 
 app = typer.Typer(
@@ -43,6 +44,7 @@ app.add_typer(shape.app, name="world")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("measure")(measure_command)
+app.command("years")(years_command)
 app.command("sweep")(sweep_command)
 app.command("elasticities")(elasticities_command)
 app.command("robustness")(robustness.robustness_command)

@@ -39,7 +39,8 @@ def measure_command(
     """Take measures of a world (openness, value chains, dependence), or list them."""
     from entrepot.measure.accounts import accounts_of
     from entrepot.measure.measurement import take
-    from entrepot.report.measures import check_file, print_measurement, write_measurement
+    from entrepot.report.files import check_file
+    from entrepot.report.measures import print_measurement, write_measurement
     from entrepot.world.shelf import load_world
 
     if world == "list":
@@ -51,7 +52,7 @@ def measure_command(
     if out is not None:
         check_file(out)
     a = accounts_of(load_world(world), level, grouped(together))  # type: ignore[arg-type]
-    found = take(a, _names(what), regions=None if region is None else _names(region))
+    found = take(a, names(what), regions=None if region is None else names(region))
     if out is not None:
         write_measurement(found, out)
     if as_json:
@@ -63,7 +64,8 @@ def measure_command(
     return None
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """Names given by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 

@@ -12,7 +12,10 @@ _HOME = {
     "Accounts": "accounts",
     "accounts_of": "accounts",
     "measures": "catalogue",
+    "log_change": "structural",
+    "structural_decomposition": "structural",
     "take": "measurement",
+    "take_years": "years",
     "value_chains": "chains",
 }
 

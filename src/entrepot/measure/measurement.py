@@ -110,9 +110,13 @@ class Measurement:
         return tuple(map(str, self.source.provenance.get("estimated", ())))
 
     def __getitem__(self, name: str) -> xr.DataArray:
+        return self.item(name).to_xarray()
+
+    def item(self, name: str) -> Measured:
+        """One of the measures taken, by its name with or without the argument."""
         for item in self.items:
             if name in (item.name, item.measure.name):
-                return item.to_xarray()
+                return item
         raise MeasureError(f"{name!r} was not taken; these were: {', '.join(self.names)}.")
 
     @property

@@ -82,7 +82,8 @@ def structural_decomposition(
                 without = (*state[:i], 0, *state[i + 1 :])
                 weight = factorial(size - 1) * factorial(k - size) / factorial(k)
                 parts[:, i] += weight * (value - total[without])
-    unit = "million USD" if of == "value_added" else a.world.satellites[of].unit
+    satellite = a.world.satellites.get(of)
+    unit = "million USD" if satellite is None else satellite.unit
     return xr.DataArray(
         parts,
         {"region": list(a.economies), "factor": list(FACTORS)},
