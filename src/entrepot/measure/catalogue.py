@@ -9,17 +9,17 @@ from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean
 from entrepot.measure import (
     circuits,
-    concentration,
     content,
     dependence,
     markets,
     networks,
     position,
+    suppliers,
     withdrawal,
 )
 from entrepot.measure.row import Measure
 
-MODULES = (position, content, circuits, dependence, concentration, markets, withdrawal, networks)
+MODULES = (position, content, circuits, dependence, suppliers, markets, withdrawal, networks)
 
 
 @cache
