@@ -394,6 +394,18 @@ def test_stocks_drawn_of_what_nobody_makes(n):
     np.testing.assert_allclose(values(a, "market_reliance").sum(1), 1, **CLOSE)
 
 
+def test_iterated_beyond_what_is_factorised(monkeypatch):
+    world = full_world(12, n=10, s=2, home=60.0)
+    names = [r.name for r in measures().values() if r.family != "position" and not r.takes]
+    factorised = take(world, names)
+    monkeypatch.setattr("entrepot.measure.accounts.FACTOR_UP_TO", 0)
+    a = accounts_of(world)
+    iterated = take(a, names)
+    assert "factor" not in a.__dict__
+    for x, y in zip(iterated.items, factorised.items, strict=True):
+        np.testing.assert_allclose(x.values, y.values, rtol=1e-8, atol=1e-8, err_msg=x.name)
+
+
 def test_names_are_given_once():
     rows = [row.name for module in MODULES for row in module.ROWS]
     assert len(rows) == len(set(rows))
