@@ -91,8 +91,8 @@ def footprint_by_origin(a: Accounts, name: str) -> Array:
 
 
 def footprint(a: Accounts, name: str) -> Array:
-    """Amounts that each economy's final demand takes, wherever they arise (n,)."""
-    return np.asarray(footprint_by_origin(a, name).sum(1), float)
+    """Amounts that each economy's final demand takes, wherever they arise (n,), e B y."""
+    return np.asarray(multipliers_by_node(a, name) @ a.y, float)
 
 
 def footprint_by_product(a: Accounts, name: str) -> Array:

@@ -27,7 +27,8 @@ def looked_through_by_node(a: Accounts) -> Array:
     The column sums of B - I by economy: the unit itself is left out, its inputs,
     their inputs and so on are counted, each time at their full value. Chains that
     pass several producers are counted at each (Baldwin, Freeman & Theodorakopoulos
-    2023, look-through measure).
+    2023, look-through measure). Shares are of this sum; where the papers' total holds the
+    unit itself too, theirs are smaller.
     """
     behind = a.costs(a.home.astype(float)) - a.home
     return np.where((a.made > 0)[:, None] & (behind > ROUNDING), behind, 0.0)
@@ -175,7 +176,7 @@ def _product_shares(a: Accounts, amounts: Array, of: Array) -> Array:
 # --- rows -------------------------------------------------------------------------------------
 
 BFT = "Baldwin, Freeman & Theodorakopoulos (2023), box on face value and look-through, section II"
-BF = "Baldwin & Freeman (2022), foreign input reliance; " + BFT
+BF = "after Baldwin & Freeman (2022), foreign input reliance; " + BFT
 NO_INPUTS = "there are no inputs"
 ROWS = (
     Measure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entrepot.core.errors import NotConvergedError
 from entrepot.core.tables import Array
@@ -94,16 +95,16 @@ def extraction_loss(a: Accounts) -> Array:
 def extraction_with_replacement(a: Accounts, partner: str) -> Array:
     """Change of primary income (n,), million USD, when others replace all a partner makes.
 
-    The partner's industries stop; what it sold to a buyer is bought of that buyer's
-    other suppliers of the product, home included, in proportion to what they sell
-    it already. Where there is no other, the sale is lost. Final demand stays, the
-    partner's own included (Dietzenbacher, van Burken & Kondo 2019, the extracted
-    part being an economy).
+    The partner's industries stop. What it sold to another economy is bought of third
+    economies that sell the buyer the product already, in proportion; what it sold at
+    home, of all that sell it there. Where there is none, the sale is lost. Final
+    demand stays (Dietzenbacher, van Burken & Kondo 2019, the extracted part being an
+    economy: lost imports are replaced by imports).
     """
     p = a.position(partner)
-    Z = _replaced(a, a.Z, a.at(p))
-    y = _replaced(a, a.y, a.at(p))
+    Z = _replaced(a, a.Z, p, a.economy_of)
     Z[:, a.at(p)] = 0.0
+    y = _replaced(a, a.y, p, np.arange(a.n))
     f = y.sum(1)
     x = _outputs(a, Z, f)
     gone = a.v * np.where(a.made > 0, x, a.x)
@@ -111,15 +112,27 @@ def extraction_with_replacement(a: Accounts, partner: str) -> Array:
     return np.asarray(a.by_economy(gone) - a.by_economy(a.v * a.x), float)
 
 
-def _replaced(a: Accounts, flows: Array, out: slice) -> Array:
-    """Flows by node and buyer with one economy's sales moved to the other suppliers."""
-    products = flows.reshape(-1, a.s, flows.shape[1])  # nodes stand region by region
-    lost = flows[out].reshape(-1, a.s, flows.shape[1]).sum(0)
-    others = products.sum(0) - lost
-    grown = np.divide(lost, others, out=np.zeros_like(lost), where=(others > 0) & (lost > 0))
-    moved = (products * (1.0 + grown)).reshape(flows.shape)
-    moved[out] = 0.0
-    return np.asarray(moved, float)
+def _replaced(a: Accounts, flows: Array, gone: int, buyer: NDArray[np.intp]) -> Array:
+    """Flows by node and column with one economy's sales moved to third economies."""
+
+    def products(rows: slice, columns: NDArray[np.bool_]) -> Array:
+        taken = flows[rows][:, columns]  # nodes stand region by region, s to each
+        return np.asarray(taken.reshape(-1, a.s, taken.shape[1]).sum(0), float)
+
+    moved = flows.copy()
+    moved[a.at(gone)] = 0.0
+    for j in range(a.n):
+        columns = buyer == j
+        lost = products(a.at(gone), columns)
+        third = products(slice(None), columns) - lost
+        if j != gone:
+            third = third - products(a.at(j), columns)
+        grown = np.divide(lost, third, out=np.zeros_like(lost), where=(third > 0) & (lost > 0))
+        more = moved[:, columns] * np.tile(grown, (a.N // a.s, 1))
+        if j != gone:
+            more[a.at(j)] = 0.0
+        moved[:, columns] += more
+    return moved
 
 
 def _outputs(a: Accounts, Z: Array, f: Array) -> Array:
@@ -161,9 +174,10 @@ ROWS = (
         "million USD",
         ("region",),
         "Dietzenbacher, van Burken & Kondo (2019), global extraction, for an economy",
-        "The partner's industries stop and each buyer turns to its other suppliers of the same product "
-        "in proportion to what they sell it already; final demand stays. Who gains the partner's "
-        "sales, and who loses the partner as buyer of inputs. A sale without another supplier is lost.",
+        "The partner's industries stop, and who bought of it buys the same products of third economies "
+        "in proportion to what they sell it already; final demand stays, the partner's own included. "
+        "Who gains the partner's sales, and who loses it as a buyer of inputs. A sale without another "
+        "supplier is lost.",
         extraction_with_replacement,
         takes="an economy",
         additive=True,
