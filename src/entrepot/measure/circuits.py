@@ -11,7 +11,7 @@ from entrepot.measure.accounts import Accounts, share
 from entrepot.measure.content import embodied, intensities
 from entrepot.measure.dependence import ROUNDING
 from entrepot.measure.markets import ROUTES, absorbed, absorbed_directly
-from entrepot.measure.row import Measure
+from entrepot.measure.row import SATELLITE_UNIT, Measure
 
 INCOME = ("home_demand_home_chains", "home_demand_foreign_chains",
           "foreign_demand_final_goods", "foreign_demand_inputs")  # fmt: skip
@@ -190,7 +190,6 @@ SOURCE = (
 DUAL = "Chen, Xu, Xia & Ji (2022): value added by home and by foreign final demand, v B y"
 PROVINCES = "Lu (2022): own, domestic and international circulation of provinces; v B y"
 JOBS = "a satellite of amounts by region and sector"
-UNIT = "unit of the satellite"
 NOTHING = "there is nothing to share"
 MEANING = (
     "by what it serves: home final demand through chains that never leave the economy; home "
@@ -205,7 +204,7 @@ def _row(name: str, title: str, unit: str, dims: tuple[str, ...], meaning: str,
     return Measure(
         name, title, "circuits", unit, dims, source, meaning, function, absent=absent,
         takes=JOBS if jobs else "", default="jobs" if jobs else "",
-        additive=unit in ("million USD", UNIT), terms=terms,
+        additive=unit in ("million USD", SATELLITE_UNIT), terms=terms,
     )  # fmt: skip
 
 
@@ -231,7 +230,7 @@ ROWS = (
     _row(
         "employment_circuits",
         "Jobs by circuit",
-        UNIT,
+        SATELLITE_UNIT,
         ("region", "term"),
         f"An economy's jobs (or another amount its industries carry), {MEANING}",
         employment_circuits,
@@ -241,7 +240,7 @@ ROWS = (
     _row(
         "employment_circuits_by_sector",
         "Jobs of industries by circuit",
-        UNIT,
+        SATELLITE_UNIT,
         ("region", "sector", "term"),
         f"An industry's jobs (or another amount it carries), {MEANING}",
         employment_circuits_by_sector,

@@ -10,7 +10,7 @@ from entrepot.core.errors import MeasureError
 from entrepot.core.labels import did_you_mean, some
 from entrepot.core.tables import Array
 from entrepot.measure.accounts import Accounts, share
-from entrepot.measure.row import Measure
+from entrepot.measure.row import SATELLITE_UNIT, Measure
 
 ACCOUNTS = ("production", "consumption", "embodied_exports", "embodied_imports", "balance")
 ORIGINS = ("home", "abroad")
@@ -153,12 +153,11 @@ def direct_intensity(a: Accounts, name: str) -> Array:
 TAKES = "value_added, primary_inputs, or a satellite of amounts by region and sector"
 EEIO = "Miller & Blair (2009), ch. 10: e (I - A)^-1 y; Peters (2008), multi-regional"
 PEW = "Peters (2008), production- and consumption-based accounts, multi-regional"
-UNIT = "unit of the satellite"
 NO_OUTPUT = "an industry makes nothing"
 
 
 def _row(name: str, title: str, dims: tuple[str, ...], source: str, meaning: str,
-         function: Callable[..., Array], unit: str = UNIT, absent: str = "", additive: bool = True,
+         function: Callable[..., Array], unit: str = SATELLITE_UNIT, absent: str = "", additive: bool = True,
          terms: tuple[str, ...] = ()) -> Measure:  # fmt: skip
     return Measure(
         name, title, "content", unit, dims, source, meaning, function, absent=absent,
@@ -233,7 +232,7 @@ ROWS = (
         "Miller & Blair (2009), ch. 10: e (I - A)^-1",
         "The amounts that arise at all tiers, anywhere, for a million dollars of an industry's output.",
         intensity_multiplier,
-        unit="unit of the satellite per million USD",
+        unit=f"{SATELLITE_UNIT} per million USD",
         absent=NO_OUTPUT,
         additive=False,
     ),
@@ -244,7 +243,7 @@ ROWS = (
         "Miller & Blair (2009), ch. 10: e",
         "The amounts at an industry itself for a million dollars of its output.",
         direct_intensity,
-        unit="unit of the satellite per million USD",
+        unit=f"{SATELLITE_UNIT} per million USD",
         absent=NO_OUTPUT,
         additive=False,
     ),

@@ -13,7 +13,7 @@ from entrepot.core.errors import MeasureError
 from entrepot.core.tables import Array
 from entrepot.measure.accounts import Accounts, Level, Together, accounts_of
 from entrepot.measure.catalogue import named
-from entrepot.measure.row import Measure
+from entrepot.measure.row import SATELLITE_UNIT, Measure
 from entrepot.world.world import World
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Measured:
 
     measure: Measure
     argument: str
+    unit: str
     values: Array
     labels: Mapping[str, tuple[str, ...]]
     world: str
@@ -52,7 +53,7 @@ class Measured:
         import xarray as xr
 
         row = self.measure
-        about: dict[str, Any] = {"unit": row.unit, "source": row.source, "meaning": row.meaning}
+        about: dict[str, Any] = {"unit": self.unit, "source": row.source, "meaning": row.meaning}
         about |= {"world": self.world, "year": self.year}
         if self.why_absent:
             about["absent"] = self.why_absent
@@ -67,6 +68,7 @@ class Measured:
         return Measured(
             self.measure,
             self.argument,
+            self.unit,
             np.take(self.values, index, axis),
             {**self.labels, dim: tuple(labels)},
             self.world,
@@ -133,7 +135,7 @@ class Measurement:
         for item in self.items:
             shape, names = item.values.shape, item.measure.dims
             index = np.indices(shape).reshape(len(shape), -1)
-            frame: dict[str, Any] = {"measure": item.name, "unit": item.measure.unit}
+            frame: dict[str, Any] = {"measure": item.name, "unit": item.unit}
             for d in dims:
                 if d in names:
                     labels = np.array(item.labels[d], object)
@@ -157,7 +159,7 @@ class Measurement:
                 {
                     "name": item.name,
                     "title": item.measure.title,
-                    "unit": item.measure.unit,
+                    "unit": item.unit,
                     "dims": list(item.measure.dims),
                     "source": item.measure.source,
                     "rows": list(item.rows()),
@@ -241,7 +243,13 @@ def _measured(a: Accounts, row: Measure, argument: str) -> Measured:
         raise AssertionError(f"{row.name} has shape {values.shape}, not {shape}")
     if np.isnan(values).any() and not row.absent:
         raise AssertionError(f"{row.name} is absent somewhere and does not say why")
-    return Measured(row, argument, values, labels, a.world.name, a.world.year)
+    unit = row.unit.replace(SATELLITE_UNIT, _satellite_unit(a, argument))
+    return Measured(row, argument, unit, values, labels, a.world.name, a.world.year)
+
+
+def _satellite_unit(a: Accounts, name: str) -> str:
+    satellite = a.world.satellites.get(name)
+    return "million USD" if satellite is None else satellite.unit
 
 
 def notes(a: Accounts) -> tuple[str, ...]:

@@ -97,11 +97,11 @@ def _print_one(console: Console, item: Measured, most: int) -> None:
 def _figure(item: Measured, value: float) -> str:
     if np.isnan(value):
         return "."
-    return number(float(value), digits(item.measure.unit, item.values), sign=False)
+    return number(float(value), digits(item.unit, item.values), sign=False)
 
 
 def _about(item: Measured) -> str:
-    words = f"{item.measure.unit}; {item.measure.source}"
+    words = f"{item.unit}; {item.measure.source}"
     return f"{words}; {item.why_absent}." if item.why_absent else f"{words}."
 
 
@@ -131,7 +131,7 @@ def _write(found: Measurement, path: Path, suffix: str) -> None:
     about["measures"] = {
         item.name: {
             "title": item.measure.title,
-            "unit": item.measure.unit,
+            "unit": item.unit,
             "source": item.measure.source,
             "meaning": item.measure.meaning,
         }
