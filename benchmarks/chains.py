@@ -80,8 +80,8 @@ for name in (
     "upstreamness", "downstreamness", "gvc_participation", "tripartite_participation",
     "output_participation", "vax_ratio", "exports_decomposition",
 ):
-    clock(name, lambda: take(a, name))
-total = float(take(a, "exports_decomposition")["exports_decomposition"].sum())
+    found = clock(name, lambda: take(a, name))
+total = float(found["exports_decomposition"].sum())
 assert abs(total / a.exports.sum() - 1) < 1e-9
 assert "factor" not in a.__dict__ and "B" not in a.__dict__
 print(json.dumps(out))

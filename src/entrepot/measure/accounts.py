@@ -84,6 +84,11 @@ class Accounts:
         return int(self.starts[-1])
 
     @property
+    def large(self) -> bool:
+        """Whether it is iterated only: too many nodes to factorise."""
+        return self.N > FACTOR_UP_TO
+
+    @property
     def whole(self) -> bool:
         """Whether every economy is one region, in the world's own order."""
         return bool((self.order == np.arange(self.N)).all()) and self.n * self.s == self.N
@@ -234,7 +239,7 @@ class Accounts:
     @cached_property
     def factor(self) -> tuple[Array, NDArray[np.int32]]:
         """LU factors of (I - A)', once for all measures: a C array is its transpose to LAPACK."""
-        if self.N > FACTOR_UP_TO:
+        if self.large:
             raise MeasureError(
                 f"{self.world.name} has {self.N:,} nodes: more than {FACTOR_UP_TO:,} are not "
                 "factorised. Aggregate the world first (`entrepot world aggregate`)."
@@ -266,7 +271,7 @@ class Accounts:
         if "B" in have:
             return (self.B.T if transposed else self.B) @ right
         many = right.ndim > 1 and right.shape[1] > FEW
-        if "factor" in have or (many and self.N <= FACTOR_UP_TO):
+        if "factor" in have or (many and not self.large):
             return _back(*self.factor, np.array(right, order="F"), 1 - transposed)
         return self._iterate(right, transposed)
 

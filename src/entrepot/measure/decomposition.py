@@ -119,7 +119,7 @@ def exporter_source(a: Accounts) -> Terms:
 
 def foreign_first(a: Accounts) -> Array:
     """Foreign primary inputs in a unit of output that s has not exported before (N,)."""
-    if a.N > FACTOR_UP_TO:
+    if a.large:
         return _foreign_first_iterated(a)
     foreign = 1.0 - content(a)
     out = np.empty(a.N)
@@ -351,7 +351,7 @@ def koopman_wang_wei(a: Accounts) -> Array:
 
 def needs_inverse(a: Accounts, what: str) -> None:
     """Raise MeasureError where the world is too large for its inverse."""
-    if a.N > FACTOR_UP_TO:
+    if a.large:
         raise MeasureError(
             f"{what} needs the whole inverse, which {a.N:,} nodes are too many for (at most "
             f"{FACTOR_UP_TO:,}): aggregate the world, or ask for the source-based one."

@@ -11,7 +11,6 @@ from entrepot.measure.accounts import Accounts
 
 SATELLITE_UNIT = "unit of the satellite"
 """In a row's unit, stands for that of the satellite its argument names."""
-DIMS = ("region", "sector", "partner", "product", "term")
 FAMILIES = {
     "trade": "Trade and openness",
     "advantage": "Advantage and complexity",
