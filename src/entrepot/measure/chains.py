@@ -148,7 +148,7 @@ def participation(a: Accounts) -> dict[str, Array]:
     """Participation in value chains, each (N, n) in million USD, counted at the source.
 
     With D = y_sr + A_sr L_rr y_rr what the importer absorbs (Borin & Mancini
-    2019, sec. 6; Borin, Mancini & Taglioni 2021): DAVAX = v_s L_ss D,
+    2019; Borin, Mancini & Taglioni 2021): DAVAX = v_s L_ss D,
     GVC = E - DAVAX; backward GVCB = (1 - v_s L_ss) E = TS + PB with
     PB = (1 - v_s L_ss) D; forward GVCF = PF = v_s L_ss (E - D).
     """
@@ -205,7 +205,7 @@ def _row(name: str, title: str, dims: tuple[str, ...], function: object, tail: s
         "chains",
         "million USD",
         dims,
-        "Borin & Mancini (2019), sections 3 to 5; (2023)",
+        "Borin & Mancini (2019); (2023)",
         "Gross exports split into domestic value added (DVA), domestic value added counted again "
         "because it had left before (DDC), foreign value added (FVA) and foreign value added counted "
         f"again (FDC). The four sum to gross exports{tail}. The argument is the perspective and the "

@@ -185,7 +185,7 @@ def _nested(a: Accounts, amounts: Array) -> Array:
 
 SOURCE = (
     "Wang, Wei, Yu & Zhu (2017): V L Y^D, V L Y^F and what inputs sold abroad carry, by final demand; "
-    "Miller & Blair (2009), ch. 3: feedback B_gg - L_gg"
+    "Miller & Blair (2009): feedback B_gg - L_gg"
 )
 DUAL = "Chen, Xu, Xia & Ji (2022): value added by home and by foreign final demand, v B y"
 PROVINCES = "Lu (2022): own, domestic and international circulation of provinces; v B y"
@@ -282,7 +282,7 @@ ROWS = (
         "economies or crosses borders again. The external circuit rests on a partner by their sum.",
         income_by_final_buyer,
         ROUTES,
-        source="Johnson & Noguera (2012), section 2: v B y; v_r L_rr (y_rp + A_rp L_pp y_pp)",
+        source="Johnson & Noguera (2012): v B y; v_r L_rr (y_rp + A_rp L_pp y_pp)",
     ),
     _row(
         "external_circuit_by_partner",
@@ -294,7 +294,7 @@ ROWS = (
         external_circuit_by_partner,
         (),
         "foreign final demand pays nothing",
-        source="Johnson & Noguera (2012), section 2: v B y",
+        source="Johnson & Noguera (2012): v B y",
     ),
     _row(
         "demand_circuits",
@@ -330,7 +330,7 @@ ROWS = (
         demand_multipliers,
         ("income_at_home", "income_abroad", "output_at_home"),
         "an economy has no final demand",
-        source="Miller & Blair (2009), ch. 6: multipliers, with B of all economies",
+        source="Miller & Blair (2009): multipliers, with B of all economies",
     ),
     _row(
         "nested_circuits",

@@ -151,7 +151,7 @@ def direct_intensity(a: Accounts, name: str) -> Array:
 # --- rows -------------------------------------------------------------------------------------
 
 TAKES = "value_added, primary_inputs, or a satellite of amounts by region and sector"
-EEIO = "Miller & Blair (2009), ch. 10: e (I - A)^-1 y; Peters (2008), multi-regional"
+EEIO = "Miller & Blair (2009): e (I - A)^-1 y; Peters (2008), multi-regional"
 PEW = "Peters (2008), production- and consumption-based accounts, multi-regional"
 NO_OUTPUT = "an industry makes nothing"
 
@@ -208,7 +208,7 @@ ROWS = (
         "content_of_exports",
         "Content of gross exports",
         ("region", "term"),
-        "Miller & Blair (2009), ch. 10: e_t (I - A)^-1 times exports, by origin t",
+        "Miller & Blair (2009): e_t (I - A)^-1 times exports, by origin t",
         "The amounts that stand behind an economy's gross exports, at home and abroad. What crosses "
         "several borders is in the exports of each: not to be summed over economies.",
         content_of_exports,
@@ -219,7 +219,7 @@ ROWS = (
         "content_of_imports",
         "Content of gross imports",
         ("region", "partner"),
-        "Miller & Blair (2009), ch. 10: e B m",
+        "Miller & Blair (2009): e B m",
         "The amounts, wherever they arise, that stand behind what an economy buys of each partner, "
         "inputs included. What crosses several borders is in the imports of each.",
         content_of_imports,
@@ -229,7 +229,7 @@ ROWS = (
         "intensity_multiplier",
         "Intensity through all tiers",
         ("region", "sector"),
-        "Miller & Blair (2009), ch. 10: e (I - A)^-1",
+        "Miller & Blair (2009): e (I - A)^-1",
         "The amounts that arise at all tiers, anywhere, for a million dollars of an industry's output.",
         intensity_multiplier,
         unit=f"{SATELLITE_UNIT} per million USD",
@@ -240,7 +240,7 @@ ROWS = (
         "direct_intensity",
         "Direct intensity",
         ("region", "sector"),
-        "Miller & Blair (2009), ch. 10: e",
+        "Miller & Blair (2009): e",
         "The amounts at an industry itself for a million dollars of its output.",
         direct_intensity,
         unit=f"{SATELLITE_UNIT} per million USD",

@@ -99,7 +99,7 @@ def _split(value: Array, own: Array, flow: Array, rest: Array) -> Terms:
 
 
 def exporter_source(a: Accounts) -> Terms:
-    """Value added counted the first time it leaves the exporter (Borin & Mancini 2019, sec. 3).
+    """Value added counted the first time it leaves the exporter (Borin & Mancini 2019).
 
     DVA = v_s L_ss e; DDC = v_s (B_ss - L_ss) e; FVA = sum_t v_t B^{/s}_ts e, with
     B^{/s} the inverse without the inputs that s sells abroad; FDC the rest of
@@ -149,7 +149,7 @@ def _foreign_first_iterated(a: Accounts) -> Array:
 
 
 def exporter_sink(a: Accounts) -> Terms:
-    """Value added counted the last time it leaves the exporter (Borin & Mancini 2019, sec. 3).
+    """Value added counted the last time it leaves the exporter (Borin & Mancini 2019).
 
     e_sr = u + w: w = A_sr B^{/s}_rs e_s comes back to be exported by s once more.
     DVA = v_s B_ss u, DDC = v_s B_ss w, foreign alike.
@@ -174,7 +174,7 @@ def returned(a: Accounts) -> Array:
     """Domestic value added that comes home to be absorbed, REF, counted at the source (N, n).
 
     v_s L_ss A_sr (B y)_rs: what r makes of the inputs for the final use of s.
-    VAX = DVA - REF (Johnson & Noguera 2012; Borin & Mancini 2019, eq. 24).
+    VAX = DVA - REF (Johnson & Noguera 2012; Borin & Mancini 2019).
     """
     return first(a)[:, None] * inputs_for(a, a.output_by_demand)
 
@@ -197,7 +197,7 @@ def bilateral(a: Accounts) -> Terms:
     """Double counting only where value crosses the same bilateral border again.
 
     With the inputs s sells to r taken out, B^{/sr}_.s = B_.s (I + A_sr B_rs)^-1
-    (Borin & Mancini 2019, sec. 4). Terms of different pairs do not add up to
+    (Borin & Mancini 2019). Terms of different pairs do not add up to
     the exporter's.
     """
     needs_inverse(a, "The bilateral perspective")

@@ -285,7 +285,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "partner"),
-        "Miller & Blair (2009), ch. 3: intermediate sales by origin",
+        "Miller & Blair (2009): intermediate sales by origin",
         "The share of each economy, home included, in the inputs that an economy's industries buy, "
         "first tier alone.",
         direct_input_share,
@@ -297,7 +297,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "partner"),
-        "Johnson & Noguera (2012), section 2: v B, for purchased inputs",
+        "Johnson & Noguera (2012): v B, for purchased inputs",
         "Whose labour, capital and taxes the inputs that an economy's industries buy are made of. "
         "Nothing is counted twice: the shares sum to 1.",
         input_origin,
@@ -309,7 +309,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "sector", "partner"),
-        "Johnson & Noguera (2012), section 2: v B, for purchased inputs",
+        "Johnson & Noguera (2012): v B, for purchased inputs",
         "Whose labour, capital and taxes the inputs that an industry buys are made of. Nothing is "
         "counted twice: the shares sum to 1.",
         input_origin_by_sector,
@@ -321,7 +321,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "sector"),
-        "Johnson & Noguera (2012), section 2: v B, for purchased inputs",
+        "Johnson & Noguera (2012): v B, for purchased inputs",
         "The share of foreign labour, capital and taxes in the inputs that an industry buys, nothing "
         "counted twice.",
         foreign_input_origin_by_sector,

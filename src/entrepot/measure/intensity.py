@@ -16,7 +16,7 @@ def grubel_lloyd(a: Accounts) -> Array:
     """Intra-industry trade by economy and sector (n, s), with all partners together.
 
     GL = 1 - |X - M| / (X + M): 1 when exports and imports of a sector match, 0
-    when trade goes one way (Grubel & Lloyd 1975, ch. 2). NaN without trade.
+    when trade goes one way (Grubel & Lloyd 1975). NaN without trade.
     """
     cells = exported(a)
     return _overlap(cells.sum(2), cells.sum(0).T)
@@ -25,7 +25,7 @@ def grubel_lloyd(a: Accounts) -> Array:
 def grubel_lloyd_overall(a: Accounts) -> Array:
     """Intra-industry trade of an economy (n,): the mean of its sectors' by trade, X + M.
 
-    Not adjusted for the trade balance (Grubel & Lloyd 1975, ch. 2).
+    Not adjusted for the trade balance (Grubel & Lloyd 1975).
     """
     cells = exported(a)
     return _overlap(cells.sum(2), cells.sum(0).T, axis=1)
@@ -166,7 +166,7 @@ ROWS = (
         "trade",
         "index",
         ("region", "sector"),
-        "Grubel & Lloyd (1975), ch. 2: 1 - |X - M| / (X + M)",
+        "Grubel & Lloyd (1975): 1 - |X - M| / (X + M)",
         "Whether an economy both exports and imports a sector's products: 1 when the two match, 0 when "
         "trade goes one way. The coarser the sectors, the higher it reads. " + STOCKS,
         grubel_lloyd,
@@ -178,7 +178,7 @@ ROWS = (
         "trade",
         "index",
         ("region", "partner"),
-        "Grubel & Lloyd (1975), ch. 2: mean over sectors by trade, not adjusted for the balance",
+        "Grubel & Lloyd (1975): mean over sectors by trade, not adjusted for the balance",
         "Whether two economies sell each other the products of the same sectors, weighted by their "
         "trade. Unbalanced trade lowers it. " + STOCKS,
         grubel_lloyd_by_partner,
@@ -190,7 +190,7 @@ ROWS = (
         "trade",
         "index",
         ("region",),
-        "Grubel & Lloyd (1975), ch. 2: mean over sectors by trade, not adjusted for the balance",
+        "Grubel & Lloyd (1975): mean over sectors by trade, not adjusted for the balance",
         "The mean over an economy's sectors of intra-industry trade, weighted by their trade with all "
         "partners together. A trade imbalance lowers it. " + STOCKS,
         grubel_lloyd_overall,

@@ -16,7 +16,7 @@ def trade_freeness(a: Accounts) -> Array:
     """Freeness of trade between two economies (n, n), all sectors together, 1 with itself.
 
     phi_ij = sqrt(X_ij X_ji / (X_ii X_jj)), the inverse index of Head & Ries
-    (2001) as in Head & Mayer (2004, section 3): 0 without trade both ways, 1 when a
+    (2001) as in Head & Mayer (2004): 0 without trade both ways, 1 when a
     border does not matter. It takes costs of both directions to be equal, and
     none at home. NaN where either sells nothing at home.
     """
@@ -26,7 +26,7 @@ def trade_freeness(a: Accounts) -> Array:
 def nominal_market_potential(a: Accounts) -> Array:
     """Expenditure of all economies by the freeness of trade with them (n,), million USD.
 
-    sum over j of phi_ij E_j, own market included (Head & Mayer 2004, section 3), E all
+    sum over j of phi_ij E_j, own market included (Head & Mayer 2004), E all
     purchases, by industries and final users.
     """
     flows = sales(a).sum(1)
@@ -37,7 +37,7 @@ def real_market_potential(a: Accounts) -> Array:
     """Market capacities by the freeness of trade with them (n,), mean of economies 1.
 
     sum over j of phi_ij m_j, own market included, m_j = E_j / G_j expenditure
-    net of the competition it is served by (Head & Mayer 2004, section 3;
+    net of the competition it is served by (Head & Mayer 2004;
     market access of Redding & Venables 2004). Capacities are those of gravity
     X_ij = s_i phi_ij m_j with symmetric phi and phi_ii = 1; see `_capacities`.
     """
@@ -48,7 +48,7 @@ def real_market_potential(a: Accounts) -> Array:
 def foreign_market_access(a: Accounts) -> Array:
     """`real_market_potential` less the own market (n,), on its scale.
 
-    Foreign market access of Redding & Venables (2004), section 2.
+    Foreign market access of Redding & Venables (2004).
     """
     access, own = _accesses(a)
     return (access - own) * share(_indexed(access), access)
@@ -58,7 +58,7 @@ def supplier_access(a: Accounts) -> Array:
     """Supply capacities by the freeness of trade with them (n,), mean of economies 1.
 
     sum over i of s_i phi_ij, own supply included: supplier access of Redding &
-    Venables (2004), section 2, from the capacities of `real_market_potential`.
+    Venables (2004), from the capacities of `real_market_potential`.
     """
     flows = sales(a).sum(1)
     supply, _ = _capacities(flows)
@@ -142,7 +142,7 @@ ROWS = (
         "trade",
         "index",
         ("region", "partner"),
-        "Head & Ries (2001); Head & Mayer (2004), section 3: sqrt(X_ij X_ji / (X_ii X_jj))",
+        "Head & Ries (2001); Head & Mayer (2004): sqrt(X_ij X_ji / (X_ii X_jj))",
         "How freely two economies trade, from what they sell each other relative to what each sells "
         "at home: 0 without trade, 1 when the border does not matter. All that hinders trade is in it: "
         "distance, tariffs, rules, tastes. " + STOCKS,
@@ -155,7 +155,7 @@ ROWS = (
         "trade",
         "million USD",
         ("region",),
-        "Head & Mayer (2004), section 3: sum of phi_ij E_j",
+        "Head & Mayer (2004): sum of phi_ij E_j",
         "The purchases of all economies, each weighted by the freeness of trade with it, the own market "
         "in full: the market an economy reaches, whoever competes there. " + STOCKS,
         nominal_market_potential,
@@ -167,7 +167,7 @@ ROWS = (
         "trade",
         "index",
         ("region",),
-        "Head & Mayer (2004), section 3; Redding & Venables (2004), section 2: sum of phi_ij E_j / G_j, "
+        "Head & Mayer (2004); Redding & Venables (2004): sum of phi_ij E_j / G_j, "
         "capacities from symmetric gravity",
         "The markets an economy reaches, each weighted by freeness and discounted by the competition "
         "that serves it, the own market included. " + SCALE + STOCKS,
@@ -180,7 +180,7 @@ ROWS = (
         "trade",
         "index",
         ("region",),
-        "Redding & Venables (2004), section 2: real market potential less the own market",
+        "Redding & Venables (2004): real market potential less the own market",
         "The part of real market potential that lies abroad, on the same scale. " + STOCKS,
         foreign_market_access,
         absent=NOT_LINKED,
@@ -191,7 +191,7 @@ ROWS = (
         "trade",
         "index",
         ("region",),
-        "Redding & Venables (2004), section 2: sum of s_i phi_ij, capacities from symmetric gravity",
+        "Redding & Venables (2004): sum of s_i phi_ij, capacities from symmetric gravity",
         "The suppliers an economy reaches, each by its capacity to supply and the freeness of trade "
         "with it, the own included: high where inputs are near and many. " + SCALE + STOCKS,
         supplier_access,

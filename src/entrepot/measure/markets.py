@@ -87,7 +87,7 @@ def _asymmetry(shares: Array) -> Array:
     return out
 
 
-JN = "Johnson & Noguera (2012), section 2: v B y"
+JN = "Johnson & Noguera (2012): v B y"
 BF = "after Baldwin & Freeman (2022), foreign market reliance"
 NO_OUTPUT = "an economy makes nothing"
 ROWS = (
@@ -135,7 +135,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "sector", "partner"),
-        "Miller & Blair (2009), ch. 3: B y over x",
+        "Miller & Blair (2009): B y over x",
         "The share of an industry's output that ends up in each economy's final demand, in any form.",
         output_reliance_by_sector,
         absent="an industry makes nothing",
@@ -158,7 +158,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "partner"),
-        "Hirschman (1945), ch. 2: unequal dependence; " + JN,
+        "Hirschman (1945): unequal dependence; " + JN,
         "How much more of an economy's income rests on the partner's final demand than the partner's "
         "on its own: positive where it depends more.",
         market_asymmetry,
@@ -170,7 +170,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "partner"),
-        "Hirschman (1945), ch. 2: unequal dependence; inputs as in Baldwin & Freeman (2022)",
+        "Hirschman (1945): unequal dependence; inputs as in Baldwin & Freeman (2022)",
         "How much more of the production behind an economy's output is the partner's than the other way "
         "round: positive where it depends more.",
         input_asymmetry,

@@ -71,7 +71,7 @@ def _walk(a: Accounts, kept: float, start: Array) -> Array:
     """Solve z = kept W z + start.
 
     Nodes that buy nothing pass nothing on; scaling the sum to 1 is the same as
-    spreading what they hold over `start` (Langville & Meyer 2006, section 8.4).
+    spreading what they hold over `start` (Langville & Meyer 2006).
     """
     scale = kept * per_inputs(a)
     system = LinearOperator((a.N, a.N), matvec=lambda z: z - a.Z @ (scale * z), dtype=float)
@@ -169,7 +169,7 @@ ROWS = (
         "dependence",
         "index",
         ("region", "sector"),
-        "Acemoglu, Carvalho, Ozdaglar & Tahbaz-Salehi (2012), section 2: degree d_i = sum_j w_ij",
+        "Acemoglu, Carvalho, Ozdaglar & Tahbaz-Salehi (2012): degree d_i = sum_j w_ij",
         "The sum of an industry's shares in the inputs of every industry of the world: how many "
         "industries' worth of input purchases it supplies, large and small buyers alike.",
         weighted_outdegree,
@@ -181,7 +181,7 @@ ROWS = (
         "dependence",
         "share",
         ("region", "sector"),
-        "Hulten (1978), theorem; Acemoglu et al. (2012), section 2: B f / sum f",
+        "Hulten (1978), theorem; Acemoglu et al. (2012): B f / sum f",
         "An industry's output over the world's final demand: to first order, by how many per cent "
         "the world's product falls when the industry's productivity falls by one. The influence vector "
         "with final demand as it is.",

@@ -99,7 +99,7 @@ def output_split(a: Accounts) -> Array:
     from abroad f = 1 - v_s L_ss, of which f1 crossed one border) times where
     the output goes (final at home y_ss or abroad; as input, absorbed after no
     border n0, one n1, more q). Two borders or more are value chains (Borin,
-    Mancini & Taglioni 2021, sec. 3). The six sum to output.
+    Mancini & Taglioni 2021). The six sum to output.
     """
     new = parts.first(a)
     beyond = 1.0 - new
@@ -147,7 +147,7 @@ def forward_length(a: Accounts) -> Array:
 
     (Xd + E + Xf) / V_GVC: steps at home V L L M x, borders V B M x and steps
     abroad V L M B D x, per V L M x, with D the home blocks of A and M the rest
-    (Wang, Wei, Yu & Zhu 2017, sec. 2).
+    (Wang, Wei, Yu & Zhu 2017).
     """
     x = a.made[:, None]
     abroad = parts.inputs_abroad(a, x)
@@ -164,7 +164,7 @@ def backward_length(a: Accounts) -> Array:
     """Length of the cross-border chains in a sector's final output (n, s).
 
     The mirror of `forward_length`, by columns: (v L L M + 1 M + ...) B per v L M B,
-    weighed by final output (Wang, Wei, Yu & Zhu 2017, sec. 2).
+    weighed by final output (Wang, Wei, Yu & Zhu 2017).
     """
     new = parts.first(a)
     twice = np.concatenate([new[a.at(s)] @ a.local[s] for s in range(a.n)])
@@ -193,8 +193,8 @@ def _positive(amounts: Array) -> Array:
 # --- rows ----------------------------------------------------------------------------------------
 
 NO_EXPORTS = "an economy exports nothing"
-BMT = "Borin, Mancini & Taglioni (2021), section 2"
-BM = "Borin & Mancini (2019), section 6"
+BMT = "Borin, Mancini & Taglioni (2021)"
+BM = "Borin & Mancini (2019)"
 _BY: dict[str, tuple[str, Sum, tuple[str, ...], str]] = {
     "": ("", _economies, ("region",), NO_EXPORTS),
     "_by_sector": (", by sector", _sectors, ("region", "sector"), "a sector exports nothing"),
@@ -268,7 +268,7 @@ ROWS = (
         "chains",
         "share",
         ("region",),
-        "Koopman, Wang & Wei (2014); Los, Timmer & de Vries (2016), eq. 4",
+        "Koopman, Wang & Wei (2014); Los, Timmer & de Vries (2016)",
         "Domestic value added in gross exports, counted once: what would be lost if the economy's "
         "exports were taken out of the table.",
         domestic_share,
@@ -280,7 +280,7 @@ ROWS = (
         "chains",
         "share",
         ("region", "sector"),
-        "Borin & Mancini (2019), section 3",
+        "Borin & Mancini (2019)",
         "Domestic value added in a sector's gross exports, counted once, whichever home sector earns it.",
         domestic_share_by_sector,
         absent="a sector exports nothing",
@@ -291,7 +291,7 @@ ROWS = (
         "chains",
         "share",
         ("region",),
-        "Johnson & Noguera (2012), eq. 9",
+        "Johnson & Noguera (2012)",
         "Domestic value added that foreigners finally absorb, over gross exports.",
         vax,
         absent=NO_EXPORTS,
@@ -302,7 +302,7 @@ ROWS = (
         "chains",
         "share",
         ("region", "partner"),
-        "Borin & Mancini (2019), section 3",
+        "Borin & Mancini (2019)",
         "Domestic value added in exports to a partner that foreigners, the partner or others behind "
         "it, finally absorb, over those exports.",
         vax_by_partner,
@@ -314,7 +314,7 @@ ROWS = (
         "chains",
         "share",
         ("region",),
-        "Koopman, Wang & Wei (2014), terms 4 and 5; Borin & Mancini (2019), eq. 24",
+        "Koopman, Wang & Wei (2014), terms 4 and 5; Borin & Mancini (2019)",
         "Domestic value added in exports that comes back in imports and is absorbed at home, over gross "
         "exports.",
         returned_share,
@@ -326,7 +326,7 @@ ROWS = (
         "chains",
         "share",
         ("region",),
-        "Hummels, Ishii & Yi (2001), as extended by Koopman, Wang & Wei (2014), eq. 42",
+        "Hummels, Ishii & Yi (2001), as extended by Koopman, Wang & Wei (2014)",
         "Foreign primary inputs in gross exports, double counting included, over gross exports.",
         foreign_content,
         absent=NO_EXPORTS,
@@ -337,7 +337,7 @@ ROWS = (
         "chains",
         "share",
         ("region",),
-        "Hummels, Ishii & Yi (2001); Koopman, Wang & Wei (2014), eq. 43",
+        "Hummels, Ishii & Yi (2001); Koopman, Wang & Wei (2014)",
         "An economy's primary inputs in the gross exports of all others, over its own gross exports.",
         in_others_exports,
         absent=NO_EXPORTS,
@@ -348,7 +348,7 @@ ROWS = (
         "position",
         "index",
         ("region",),
-        "Koopman, Powers, Wang & Wei (2010), section 4",
+        "Koopman, Powers, Wang & Wei (2010)",
         "Above zero where an economy supplies inputs to others' exports more than it uses foreign inputs "
         "in its own: ln(1 + VS1) - ln(1 + VS).",
         koopman_position,
@@ -360,7 +360,7 @@ ROWS = (
         "chains",
         "million USD",
         ("region", "sector", "term"),
-        "Borin, Mancini & Taglioni (2021), section 3; (2025)",
+        "Borin, Mancini & Taglioni (2021); (2025)",
         "Gross output in six parts that sum to it: made and absorbed at home (DomX), crossing one border "
         "(TradX), and crossing more: pure forward (PF), two-sided through domestic (TSDom) and through "
         "imported inputs (TSImp), pure backward (PB). It sees industries that serve exporters without "
@@ -375,7 +375,7 @@ ROWS = (
         "chains",
         "share",
         ("region", "term"),
-        "Borin, Mancini & Taglioni (2021), section 3; (2025)",
+        "Borin, Mancini & Taglioni (2021); (2025)",
         "The six parts of `output_participation` over an economy's gross output.",
         output_participation_shares,
         absent="an economy makes nothing",
@@ -387,7 +387,7 @@ ROWS = (
         "position",
         "stages",
         ("region", "sector"),
-        "Wang, Wei, Yu & Zhu (2017), section 2",
+        "Wang, Wei, Yu & Zhu (2017)",
         "How many stages, borders included, a sector's value added passes in the chains that use it "
         "abroad as an input.",
         forward_length,
@@ -399,7 +399,7 @@ ROWS = (
         "position",
         "stages",
         ("region", "sector"),
-        "Wang, Wei, Yu & Zhu (2017), section 2",
+        "Wang, Wei, Yu & Zhu (2017)",
         "How many stages, borders included, lie behind the imported inputs in a sector's final output.",
         backward_length,
         absent="a sector's final output holds no imported inputs",

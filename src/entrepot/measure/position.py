@@ -13,7 +13,7 @@ def upstreamness_by_node(a: Accounts) -> Array:
     """Stages from a node's output to final use, itself included (N,): 1 for what is final at once.
 
     U = (I - H)^-1 1 with H = x^-1 A x the shares of output sold to each buyer
-    (Antràs, Chor, Fally & Hillberry 2012, eq. 4; Antràs & Chor 2018, eq. 3):
+    (Antràs, Chor, Fally & Hillberry 2012; Antràs & Chor 2018):
     x U = B x, so one solve serves. NaN without output.
     """
     return share(a.sales(a.made), a.made)
@@ -22,8 +22,8 @@ def upstreamness_by_node(a: Accounts) -> Array:
 def downstreamness_by_node(a: Accounts) -> Array:
     """Stages from primary inputs to a node's output, itself included (N,).
 
-    D = 1 B, the column sums of the Leontief inverse (Miller & Temurshoev 2017,
-    eq. 8; Antràs & Chor 2018, eq. 5). NaN without output.
+    D = 1 B, the column sums of the Leontief inverse (Miller & Temurshoev 2017;
+    Antràs & Chor 2018). NaN without output.
     """
     return np.where(a.made > 0, a.costs(np.ones(a.N)), np.nan)
 
@@ -76,7 +76,7 @@ ROWS = (
         "position",
         "stages",
         ("region", "sector"),
-        "Antràs, Chor, Fally & Hillberry (2012), eq. 4; Antràs & Chor (2018), eq. 3",
+        "Antràs, Chor, Fally & Hillberry (2012); Antràs & Chor (2018)",
         "How many stages of production lie between an industry's output and final use, its own "
         "included: 1 when all of it goes to final users at once, more the longer it travels as input.",
         upstreamness,
@@ -88,7 +88,7 @@ ROWS = (
         "position",
         "stages",
         ("region", "sector"),
-        "Miller & Temurshoev (2017), eq. 8; Antràs & Chor (2018), eq. 5",
+        "Miller & Temurshoev (2017); Antràs & Chor (2018)",
         "How many stages of production an industry's output holds, counted from primary inputs: 1 "
         "when it uses value added alone, more the longer its chain of inputs.",
         downstreamness,
@@ -100,7 +100,7 @@ ROWS = (
         "position",
         "stages",
         ("region",),
-        "Antràs & Chor (2018), section 2: mean by output",
+        "Antràs & Chor (2018): mean by output",
         "Upstreamness averaged over an economy's industries by their output.",
         economy_upstreamness,
         absent="an economy makes nothing",
@@ -111,7 +111,7 @@ ROWS = (
         "position",
         "stages",
         ("region",),
-        "Antràs & Chor (2018), section 2: mean by output",
+        "Antràs & Chor (2018): mean by output",
         "Downstreamness averaged over an economy's industries by their output.",
         economy_downstreamness,
         absent="an economy makes nothing",
@@ -122,7 +122,7 @@ ROWS = (
         "position",
         "stages",
         ("region",),
-        "Antràs, Chor, Fally & Hillberry (2012), section 3: mean by exports",
+        "Antràs, Chor, Fally & Hillberry (2012): mean by exports",
         "How far from final use an economy's exports are: the mean of its industries' upstreamness by "
         "what they sell abroad.",
         export_upstreamness,
@@ -134,7 +134,7 @@ ROWS = (
         "position",
         "stages",
         ("region",),
-        "Antràs, Chor, Fally & Hillberry (2012), section 3: mean by imports",
+        "Antràs, Chor, Fally & Hillberry (2012): mean by imports",
         "How far from final use an economy's imports are: the mean of the selling industries' "
         "upstreamness by what it buys of them.",
         import_upstreamness,
