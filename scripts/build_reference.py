@@ -30,6 +30,8 @@ from entrepot.catalogues.elasticities import (
 )
 from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
+from entrepot.measure import measures
+from entrepot.measure.row import FAMILIES
 from entrepot.results.sweep_tables import POINT_UNITS
 from entrepot.results.tables import LIMITS, PATH_UNITS, SECTOR_UNITS, TRADE_UNITS, UNITS
 from entrepot.scenario.amounts import Amount
@@ -453,6 +455,22 @@ def commands(command: Any, path: str, parent: Any = None) -> Iterator[tuple[str,
         yield from commands(child, f"{path} {name}", context)
 
 
+def measure_page() -> str:
+    """List the measures by family: unit, axes, meaning, source."""
+    parts = [
+        "# Measures",
+        "`entrepot measure WORLD --what NAME,NAME`; in Python `ep.measure.take`.",
+    ]
+    for family, title in FAMILIES.items():
+        rows = [
+            (code(m.name), m.unit, ", ".join(m.dims), m.meaning, m.source)
+            for m in measures().values()
+            if m.family == family
+        ]
+        parts += [f"## {title}", table(("name", "unit", "of", "meaning", "source"), rows)]
+    return "\n\n".join(parts)
+
+
 def python() -> str:
     """Show signatures and docstrings of the public names."""
     parts = [
@@ -543,6 +561,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "tables": tables,
     "validations": validations,
     "cli": command_line,
+    "measures": measure_page,
     "python": python,
 }
 

@@ -60,7 +60,7 @@ _HOME = {
     "EntrepotError": "entrepot.core.errors",
 }
 
-__all__ = [*sorted(_HOME), "__version__", "measure"]
+__all__ = [*sorted(_HOME), "__version__"]
 
 if TYPE_CHECKING:
     from entrepot import measure as measure
