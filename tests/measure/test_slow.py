@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from reference import Y, Z
 from slow_chains import (
     OUTPUT_TERMS,
     input_exposure,
@@ -29,18 +30,6 @@ from slow_paths import exporter_by_steps, lengths_by_steps, output_by_crossings,
 
 from worlds import random_world
 
-Z = np.array(
-    [
-        [12, 8, 3, 2, 1, 4],
-        [6, 20, 1, 5, 2, 3],
-        [4, 2, 18, 9, 3, 5],
-        [1, 7, 8, 25, 2, 6],
-        [2, 1, 4, 3, 10, 7],
-        [3, 5, 2, 6, 9, 30],
-    ],
-    float,
-)
-Y = np.array([[30, 6, 4], [40, 5, 8], [3, 50, 9], [7, 60, 4], [2, 5, 35], [6, 8, 70]], float)
 THREE = (Z, Y, 3, 2)
 
 # The three economies and three sectors of the example data of R's decompr, with the world

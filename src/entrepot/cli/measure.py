@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,7 +51,8 @@ def measure_command(
         )
     if out is not None:
         check_file(out)
-    a = accounts_of(load_world(world), level, grouped(together))  # type: ignore[arg-type]
+    shape: dict[str, Any] = {"level": level, "together": grouped(together)}
+    a = accounts_of(load_world(world), **shape)
     found = take(a, names(what), regions=None if region is None else names(region))
     if out is not None:
         write_measurement(found, out)

@@ -210,6 +210,10 @@ class Accounts:
         """Cells (N, n) where the buyer is the node's own economy."""
         return self.economy_of[:, None] == np.arange(self.n)
 
+    def own(self, flows: Array) -> Array:
+        """Of (N, n), each node's cell of its own economy (N,)."""
+        return np.asarray(flows[np.arange(self.N), self.economy_of])
+
     def abroad(self, flows: Array) -> Array:
         """Flows (N, n) with those inside economies set to zero."""
         return np.where(self.home, 0.0, flows)

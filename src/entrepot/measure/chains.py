@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from entrepot.world.world import World
 if TYPE_CHECKING:
     import xarray as xr
 
+Function = Callable[[Accounts, str], Array]
 Perspective = Literal["exporter", "bilateral", "sector", "sector_bilateral", "world"]
 Approach = Literal["source", "sink"]
 EXACT = 1e-9
@@ -198,7 +200,7 @@ def my(a: Accounts) -> Array:
     return np.stack([a.by_economy(getattr(terms, n).sum(1)) for n in TERMS], axis=1)
 
 
-def _row(name: str, title: str, dims: tuple[str, ...], function: object, tail: str) -> Measure:
+def _row(name: str, title: str, dims: tuple[str, ...], function: Function, tail: str) -> Measure:
     return Measure(
         name,
         title,
@@ -210,7 +212,7 @@ def _row(name: str, title: str, dims: tuple[str, ...], function: object, tail: s
         "because it had left before (DDC), foreign value added (FVA) and foreign value added counted "
         f"again (FDC). The four sum to gross exports{tail}. The argument is the perspective and the "
         "approach, such as exporter/sink, bilateral or world/source.",
-        function,  # type: ignore[arg-type]
+        function,
         takes="perspective/approach",
         default="exporter/source",
         additive=True,

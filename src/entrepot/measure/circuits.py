@@ -189,7 +189,7 @@ SOURCE = (
 )
 DUAL = "Chen, Xu, Xia & Ji (2022): value added by home and by foreign final demand, v B y"
 PROVINCES = "Lu (2022): own, domestic and international circulation of provinces; v B y"
-JOBS = "a satellite of amounts by region and sector"
+JOBS = "satellite"
 NOTHING = "there is nothing to share"
 MEANING = (
     "by what it serves: home final demand through chains that never leave the economy; home "

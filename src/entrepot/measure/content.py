@@ -150,7 +150,7 @@ def direct_intensity(a: Accounts, name: str) -> Array:
 
 # --- rows -------------------------------------------------------------------------------------
 
-TAKES = "value_added, primary_inputs, or a satellite of amounts by region and sector"
+TAKES = "satellite"
 EEIO = "Miller & Blair (2009): e (I - A)^-1 y; Peters (2008), multi-regional"
 PEW = "Peters (2008), production- and consumption-based accounts, multi-regional"
 NO_OUTPUT = "an industry makes nothing"

@@ -45,12 +45,23 @@ class Terms:
 
 def content(a: Accounts) -> Array:
     """An economy's own primary inputs in a unit of its output, double counting included (N,)."""
-    return a.origins[a.economy_of, np.arange(a.N)]
+    return a.own(a.origins.T)
 
 
 def first(a: Accounts) -> Array:
     """Primary inputs in a unit of output that have not yet crossed a border, v_s L_ss (N,)."""
     return np.concatenate([a.v[a.at(s)] @ a.local[s] for s in range(a.n)])
+
+
+def imported_once(a: Accounts) -> Array:
+    """Foreign primary inputs in a unit of output that crossed one border, v_t L_tt A_ts L_ss (N,)."""
+    new, out = first(a), np.empty(a.N)
+    for s in range(a.n):
+        b = a.at(s)
+        sold = new.copy()
+        sold[b] = 0.0
+        out[b] = (sold @ a.Z[:, b] * a.per_unit[b]) @ a.local[s]
+    return out
 
 
 def at_home(a: Accounts, demand: Array) -> Array:
@@ -85,7 +96,7 @@ def inputs_for(a: Accounts, output: Array) -> Array:
 
 def absorbed(a: Accounts) -> Array:
     """Exports that the direct importer absorbs, y_sr + A_sr L_rr y_rr (N, n)."""
-    own = at_home(a, a.y[np.arange(a.N), a.economy_of])
+    own = at_home(a, a.own(a.y))
     return a.abroad(a.y) + inputs_for(a, own)
 
 
@@ -144,7 +155,7 @@ def _foreign_first_iterated(a: Accounts) -> Array:
             sold[b] = 0.0
             left[:, s] -= sold
         if np.abs(left).max() <= ACCURACY * 10:
-            return w[np.arange(a.N), a.economy_of]
+            return a.own(w)
     raise MeasureError(f"The chains of {a.world.name} could not be summed without the inverse.")
 
 
@@ -258,12 +269,7 @@ def world_source(a: Accounts) -> Terms:
     FVA = sum_{t != s} v_t L_tt A_ts L_ss e_s. All else is double counted.
     """
     own, new, e = content(a), first(a), a.exports
-    once = np.empty(a.N)
-    for s in range(a.n):
-        b = a.at(s)
-        sold = new.copy()
-        sold[b] = 0.0
-        once[b] = (sold @ a.Z[:, b] * a.per_unit[b]) @ a.local[s]
+    once = imported_once(a)
     foreign = 1.0 - own - once
     return Terms(
         new[:, None] * e, (own - new)[:, None] * e, once[:, None] * e, foreign[:, None] * e
@@ -303,7 +309,7 @@ def miroudot_ye(a: Accounts) -> Terms:
             b = a.at(s)
             sold[:, s] = value[b] @ a.Z[b] * a.per_unit
             sold[b, s] = 0.0
-        again.append(a.costs(sold)[np.arange(a.N), a.economy_of])
+        again.append(a.own(a.costs(sold)))
     return Terms(*(c[:, None] * e for c in (values[0], again[0], values[1], again[1])))
 
 
@@ -326,7 +332,7 @@ def koopman_wang_wei(a: Accounts) -> Array:
     own = content(a)
     foreign = 1.0 - own
     final, e = a.abroad(a.y).sum(1), a.exports.sum(1)
-    home = a.y[np.arange(a.N), a.economy_of]
+    home = a.own(a.y)
     by_home = inputs_for(a, at_home(a, home)).sum(1)
     by_exports = inputs_for(a, at_home(a, e)).sum(1)
     out = np.empty((a.n, 9))

@@ -103,18 +103,13 @@ def output_split(a: Accounts) -> Array:
     """
     new = parts.first(a)
     beyond = 1.0 - new
-    once = np.empty(a.N)
-    for s in range(a.n):
-        b = a.at(s)
-        sold = new.copy()
-        sold[b] = 0.0
-        once[b] = (sold @ a.Z[:, b] * a.per_unit[b]) @ a.local[s]
-    home = a.y[np.arange(a.N), a.economy_of]
+    once = parts.imported_once(a)
+    home = a.own(a.y)
     final = a.abroad(a.y).sum(1)
+    leaves = parts.absorbed(a).sum(1)
     none = parts.at_home(a, home) - home
-    absorbed = parts.inputs_for(a, parts.at_home(a, home)).sum(1)
-    one = parts.at_home(a, final + absorbed) - final
-    more = parts.at_home(a, a.exports.sum(1) - final - absorbed)
+    one = parts.at_home(a, leaves) - final
+    more = parts.at_home(a, a.exports.sum(1) - leaves)
     return np.stack(
         [
             new * (home + none),

@@ -179,7 +179,7 @@ ROWS = (
         "Who gains the partner's sales, and who loses it as a buyer of inputs. A sale without another "
         "supplier is lost.",
         extraction_with_replacement,
-        takes="an economy",
+        takes="economy",
         additive=True,
     ),
 )
