@@ -1,4 +1,4 @@
-"""`entrepot`: run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
+"""`entrepot`: run, sweep, gradient, response, compare, validate, scenarios, elasticities, world, products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer
 
-from entrepot.cli import linear, robustness, shape
+from entrepot.cli import linear, products, robustness, shape
 from entrepot.cli.elasticities import elasticities_command
 from entrepot.cli.options import (
     ClosureOption,
@@ -37,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(shape.app, name="world")
+app.add_typer(products.app, name="products")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("sweep")(sweep_command)

@@ -78,6 +78,7 @@ def _fill(release: Release, raw: Path, whole: Path, chosen: dict[str, Any]) -> M
         for batch in release.batches():
             writer.write_batch(batch)
     with duckdb.connect(config=chosen) as con:
+        con.execute("SET enable_progress_bar = false")
         con.execute("CREATE VIEW raw AS SELECT * FROM read_parquet(?)".replace("?", _quoted(raw)))
         _check(con, release)
         numbers = con.execute(

@@ -73,6 +73,7 @@ def _duckdb(store: Store, memory: str, threads: int | None) -> Iterator[Tables]:
 
     with settings(memory, threads) as chosen, in_words(str(store.path)):
         connection = ibis.duckdb.connect(**chosen)
+        connection.raw_sql("SET enable_progress_bar = false")
         try:
             yield _tables(store, connection, "/*/*.parquet", {"hive_partitioning": True})
         finally:

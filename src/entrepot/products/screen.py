@@ -110,16 +110,11 @@ def screen(
     if exports not in ("all", "outside"):
         raise DataError(f"exports is {exports!r}; all or outside was expected.")
     rows, out = _buyers_rows(with_covered(trade), buyer, importers, exports)
-    t = _sums(_weighted(rows, friendly))
-    t = t.left_join(_exports(out), ["year", "buyer", "product"])
-    t = _drop_right(t)
+    t = _sums(_weighted(rows, friendly), production is not None)
+    t = _drop_right(t.left_join(_exports(out), ["year", "buyer", "product"]))
     t = _with_production(t, production, buyer)
     t = _indicators(t, thresholds)
-    return (
-        _flags(t, thresholds)
-        .left_join(_main_supplier(_weighted(rows, friendly)), ["year", "buyer", "product"])
-        .select(*_columns())
-    )
+    return _flags(t, thresholds).select(*_columns())
 
 
 def _columns() -> list[str]:
@@ -180,7 +175,13 @@ def _weighted(rows: ir.Table, friendly: Friendly) -> ir.Table:
     )
 
 
-def _sums(rows: ir.Table) -> ir.Table:
+def _sums(rows: ir.Table, unweighted: bool) -> ir.Table:
+    """What the indicators need, in one pass, with the largest supplier and its flow."""
+    import ibis
+
+    outer = {"outer": rows.outer.sum(), "outer_q": rows.outer_q.sum()} if unweighted else {}
+    # Among equal flows the last code, so that the answer does not depend on the order of rows.
+    largest = ibis.struct({"flow": rows.wv, "code": rows.exporter})
     return rows.group_by("year", "buyer", "product").agg(
         imports=rows.value.sum(),
         imports_q=rows.quantity.sum(),
@@ -188,10 +189,11 @@ def _sums(rows: ir.Table) -> ir.Table:
         outside=rows.wv.sum(),
         outside_q=rows.wq.sum(),
         outside_c=rows.wc.sum(),
-        outer=rows.outer.sum(),
-        outer_q=rows.outer_q.sum(),
         squares=(rows.wv * rows.wv).sum(),
         squares_q=(rows.wq * rows.wq).sum(),
+        main_supplier=rows.exporter.argmax(largest, where=rows.wv > 0),
+        main_flow=rows.wv.max(),
+        **outer,
     )
 
 
@@ -201,24 +203,13 @@ def _exports(out: ir.Table) -> ir.Table:
     )
 
 
-def _main_supplier(rows: ir.Table) -> ir.Table:
-    """The largest supplier from outside and its share; the first by code among equals."""
-    some = rows.filter(rows.wv > 0)
-    top = some.group_by("year", "buyer", "product").agg(top=some.wv.max(), all_=some.wv.sum())
-    both = some.join(top, ["year", "buyer", "product"])
-    first = both.filter(both.wv == both.top)
-    return first.group_by("year", "buyer", "product").agg(
-        main_supplier=first.exporter.min(), main_share=(first.top / first.all_).max()
-    )
-
-
 def _with_production(t: ir.Table, production: ir.Table | None, buyer: Buyer | None) -> ir.Table:
     """The table with capacity in value and quantity, what stands for it, and production."""
     import ibis
 
     if production is None:
         null = ibis.null("float64")
-        t = t.mutate(made=null, made_q=null)
+        t = t.mutate(made=null, made_q=null, outer=null, outer_q=null)
     else:
         p = production
         if buyer is not None:
@@ -253,6 +244,7 @@ def _indicators(t: ir.Table, thresholds: Thresholds) -> ir.Table:
     able = t.able.fill_null(0.0)
     t = t.mutate(
         quantity_covered=ratio(t.outside_c, t.outside),
+        main_share=ratio(t.main_flow, t.outside),
         unable=able <= 0,
         # What is made has a quantity or not; exports have one for a part of their value.
         able_c=ibis.cases((t.capacity == "production", 1.0), else_=ratio(t.exports_c, t.exports)),
