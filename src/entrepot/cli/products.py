@@ -49,6 +49,10 @@ DigitsOption = Annotated[
     int | None, typer.Option(help="Sum to 2 or 4 digits first; as stored when absent.")
 ]
 
+# What a terminal has room for; --json and --out have every column.
+BRIEF = ("buyer", "product", "imports", "cdi1_value", "cdi2_value", "cdi3_value", "dependent")
+BRIEF += ("capacity", "main_supplier", "main_share", "value_note")
+
 
 @app.command("read")
 def read_command(
@@ -129,7 +133,7 @@ def screen_command(
         def listed(t: ir.Table) -> ir.Table:
             return t.filter(t.dependent_value)
 
-        _answer(asked, found, order, listed, "outside", out, most, as_json, about)
+        _answer(asked, found, order, listed, "outside", out, most, as_json, about, BRIEF)
 
 
 @app.command("churn")
@@ -339,6 +343,7 @@ def _answer(
     most: int,
     as_json: bool,
     about: dict[str, Any],
+    brief: Sequence[str] = (),
 ) -> None:
     """Compute once; write all rows where asked; print the first ones, or the largest in a column."""
     import ibis
@@ -358,7 +363,7 @@ def _answer(
         more = {} if out is None else {"out": str(out), "rows_written": written}
         print_json(about | more | {"rows": total, "shown": rows})
         return
-    _table(rows)
+    _table([{c: r[c] for c in brief or r} for r in rows])
     print(f"{total:,} rows, {len(rows):,} shown.")  # noqa: T201
     if out is not None:
         print(f"{written:,} rows written to {out}.")  # noqa: T201

@@ -86,7 +86,8 @@ def _fill(release: Release, raw: Path, whole: Path, chosen: dict[str, Any]) -> M
         ).fetchall()
         codes = [(number, label(number, release.iso)) for (number,) in numbers]
         con.execute("CREATE TABLE codes (number INTEGER, code VARCHAR)")
-        con.executemany("INSERT INTO codes VALUES (?, ?)", codes)
+        if codes:
+            con.executemany("INSERT INTO codes VALUES (?, ?)", codes)
         years = [y for (y,) in con.execute("SELECT DISTINCT year FROM raw ORDER BY 1").fetchall()]
         rows: dict[int, int] = {}
         again: list[int] = []

@@ -35,3 +35,8 @@ def either(first: ir.BooleanValue, *rest: ir.BooleanValue) -> ir.BooleanValue:
 def of_years(trade: ir.Table, years: Sequence[int]) -> ir.Table:
     """The rows of some years; all of them when none is named."""
     return trade.filter(trade.year.isin(list(years))) if years else trade
+
+
+def drop_right(joined: ir.Table) -> ir.Table:
+    """A left join without the second copies of its keys."""
+    return joined.drop(*(c for c in joined.columns if c.endswith("_right")))

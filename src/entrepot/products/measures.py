@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from entrepot.core.errors import DataError
-from entrepot.products.columns import ratio, with_covered
+from entrepot.products.columns import drop_right, ratio, with_covered
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -191,7 +191,8 @@ def re_exports(trade: ir.Table, reexports: ir.Table | None, by_product: bool = F
     )
     reporters = r.select(year=r.year, economy=r.exporter).distinct().mutate(reports=True)
     listed = listed.union(sums.select(*keys), distinct=True)
-    t = listed.left_join(sums, keys).left_join(reporters, ["year", "economy"])
+    t = drop_right(listed.left_join(sums, keys))
+    t = drop_right(t.left_join(reporters, ["year", "economy"]))
     # In a year that an economy reports re-exports, a product without any has none.
     again = ibis.cases((t.reports.notnull(), t.reexports.fill_null(0.0)), else_=None)
     t = t.mutate(again=again)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from entrepot.core.errors import DataError
-from entrepot.products.columns import either, ratio, with_covered
+from entrepot.products.columns import drop_right, either, ratio, with_covered
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -111,7 +111,7 @@ def screen(
         raise DataError(f"exports is {exports!r}; all or outside was expected.")
     rows, out = _buyers_rows(with_covered(trade), buyer, importers, exports)
     t = _sums(_weighted(rows, friendly), production is not None)
-    t = _drop_right(t.left_join(_exports(out), ["year", "buyer", "product"]))
+    t = drop_right(t.left_join(_exports(out), ["year", "buyer", "product"]))
     t = _with_production(t, production, buyer)
     t = _indicators(t, thresholds)
     return _flags(t, thresholds).select(*_columns())
@@ -226,7 +226,7 @@ def _with_production(t: ir.Table, production: ir.Table | None, buyer: Buyer | No
             # A part of the members without a quantity leaves the sum unknown.
             made_q=ibis.cases((p.quantity.count() == p.count(), p.quantity.sum()), else_=None),
         )
-        t = _drop_right(t.left_join(made, list(keys)))
+        t = drop_right(t.left_join(made, list(keys)))
     known = t.made.notnull()
     return t.mutate(
         capacity=ibis.cases((known, "production"), else_="exports"),
@@ -298,7 +298,3 @@ def _flags(t: ir.Table, thresholds: Thresholds) -> ir.Table:
             else_=None,
         ),
     )
-
-
-def _drop_right(t: ir.Table) -> ir.Table:
-    return t.drop(*(c for c in t.columns if c.endswith("_right")))

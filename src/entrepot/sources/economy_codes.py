@@ -40,6 +40,8 @@ def codes_of_source(text: str, where: str) -> dict[int, str]:
         if not code.isdigit() or len(code) > 4:
             raise DataError(f"{where} line {number}: {code[:20]!r} is no numeric country code.")
         if alpha in economies():
+            if int(code) in named:
+                raise DataError(f"{where} line {number}: {code} stands there twice.")
             named[int(code)] = alpha
     for code_, alpha in named.items():
         if known.get(code_, alpha) != alpha:
