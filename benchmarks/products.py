@@ -24,10 +24,12 @@ import sys
 from entrepot.products.connect import connect
 from entrepot.products.execute import write_table
 from entrepot.products.measures import all_concentrations, revealed_advantage
-from entrepot.products.screen import screen
+from entrepot.products.columns import importers_of
+from entrepot.products.screen import screen, screen_in_parts
 from entrepot.products.similarity import complementarity, export_similarity
 work = {
-    "screen": screen,
+    "screen": lambda t: screen_in_parts(t, importers_of(t)),
+    "at-once": screen,
     "concentration": all_concentrations,
     "rca": revealed_advantage,
     "complementarity": complementarity,
@@ -36,7 +38,7 @@ work = {
 with connect(sys.argv[1], memory=sys.argv[4]) as tables:
     write_table(work(tables.trade), sys.argv[3])
 """
-MEMORY = "1GB"
+MEMORY = "500MB"
 
 
 def baci_file() -> Path:
@@ -111,6 +113,7 @@ def reading() -> list[Row]:
         )
         for name, what in (
             ("screen", "all importers screened, in value and quantity, to Parquet"),
+            ("at-once", "the same, not in parts"),
             ("concentration", "Herfindahl and Theil, both flows, partners and products"),
             ("rca", "revealed advantage of all exporters"),
             ("complementarity", "all pairs of economies"),

@@ -6,9 +6,10 @@ from test_measures import table
 
 from entrepot.core.errors import DataError
 from entrepot.products.churn import churn, churn_summary
+from entrepot.products.columns import importers_of
 from entrepot.products.execute import records
 from entrepot.products.measures import at_digits
-from entrepot.products.screen import Buyer, Friendly, Thresholds, screen
+from entrepot.products.screen import Buyer, Friendly, Thresholds, screen, screen_in_parts
 
 YEAR = 2021
 EU = Buyer("eu", ("DEU", "FRA", "ITA"))
@@ -61,6 +62,17 @@ def test_some_importers_give_the_same_rows(trade):
     assert set(some) == {k for k in every if k[0] in ("DEU", "CHN")}
     for key, row in some.items():
         assert same(row, every[key])
+
+
+def test_in_parts_it_is_the_same(trade):
+    whole = of(screen(trade))
+    parts = screen_in_parts(trade, importers_of(trade), 4)
+    assert len(parts) == 3
+    found = [of(part) for part in parts]
+    assert sum(map(len, found)) == len(whole)
+    for part in found:
+        for key, row in part.items():
+            assert same(row, whole[key])
 
 
 @pytest.mark.parametrize("exports", ["all", "outside"])

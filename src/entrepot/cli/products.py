@@ -119,10 +119,15 @@ def screen_command(
 
     Shows the products that are dependent in value, by imports; --out holds all.
     """
-    from entrepot.products.screen import Thresholds
+    from entrepot.products.columns import importers_of
+    from entrepot.products.screen import Thresholds, screen, screen_in_parts
 
     with _asked(store, engine, memory, (year,), digits, out) as asked:
-        found = _screened(asked, importer, friendly, friendly_weight, production)
+        given = _given(asked, importer, friendly, friendly_weight, production)
+        if importer == "all":
+            found = screen_in_parts(asked.trade, importers_of(asked.trade), **given)
+        else:
+            found = [screen(asked.trade, **given)]
         about: dict[str, Any] = {
             "store": str(store),
             "year": asked.years[0],
@@ -160,6 +165,7 @@ def churn_command(
     Shows how much of its list each buyer keeps; --out holds every product that is on a list.
     """
     from entrepot.products.churn import churn, churn_summary
+    from entrepot.products.screen import screen
     from entrepot.products.store import open_store
 
     opened = open_store(store).years
@@ -167,7 +173,9 @@ def churn_command(
     if pair[0] >= pair[1]:
         raise DataError(f"Churn from {pair[0]} to {pair[1]}: two years in order are needed.")
     with _asked(store, engine, memory, pair, digits, out) as asked:
-        found = _screened(asked, importer, friendly, friendly_weight, production)
+        found = screen(
+            asked.trade, **_given(asked, importer, friendly, friendly_weight, production)
+        )
         about = {"store": str(store), "before": pair[0], "after": pair[1], "flag": flag}
         order = ("buyer", "product")
         changes = churn(found, *pair, flag)
@@ -288,18 +296,21 @@ def _asked(
         yield _Asked(tables, trade, asked, Path(scratch))
 
 
-def _screened(
+def _given(
     asked: _Asked, importer: str, friendly: str | None, weight: float, production: Path | None
-) -> ir.Table:
+) -> dict[str, Any]:
+    """The arguments of a screen that a command's options mean; without importers for all."""
     from entrepot.products.execute import read_production
-    from entrepot.products.screen import Friendly, screen
+    from entrepot.products.screen import Friendly
 
     buyer, importers = _buyer(importer)
     friends = Friendly(tuple(_codes(friendly)), weight) if friendly else Friendly()
     made = None
     if production is not None:
         made = read_production(production, asked.tables.connection, asked.scratch)
-    return screen(asked.trade, buyer, importers=importers, friendly=friends, production=made)
+    given: dict[str, Any] = {"friendly": friends, "production": made}
+    given |= {"importers": importers} if importers else {}
+    return given | ({} if buyer is None else {"buyer": buyer})
 
 
 def _buyer(words: str) -> tuple[Buyer | None, tuple[str, ...]]:
@@ -335,7 +346,7 @@ def _codes(words: str) -> list[str]:
 
 def _answer(
     asked: _Asked,
-    found: ir.Table,
+    found: ir.Table | list[ir.Table],
     order: Sequence[str],
     shown: Callable[[ir.Table], ir.Table],
     largest: str | None,

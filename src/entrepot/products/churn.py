@@ -77,13 +77,11 @@ def churn_summary(changes: ir.Table) -> ir.Table:
     import ibis
 
     c = changes
-    counts = {n: (c.status == n).cast("int64").sum().cast("int64") for n in _STATUS}
+    counts = {n: (c.status == n).cast("int64").sum() for n in _STATUS}
     moved = ibis.cases(
         ((c.status == "stayed") & c.supplier_changed.fill_null(False), 1), else_=0
     ).cast("int64")
-    t = c.group_by("buyer", "before", "after").agg(
-        **counts, supplier_changes=moved.sum().cast("int64")
-    )
+    t = c.group_by("buyer", "before", "after").agg(**counts, supplier_changes=moved.sum())
     listed = (t.stayed + t.left).cast("float64").nullif(0.0)
     return t.select(
         *("buyer", "before", "after", *_STATUS),

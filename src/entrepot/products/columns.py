@@ -40,3 +40,10 @@ def of_years(trade: ir.Table, years: Sequence[int]) -> ir.Table:
 def drop_right(joined: ir.Table) -> ir.Table:
     """A left join without the second copies of its keys."""
     return joined.drop(*(c for c in joined.columns if c.endswith("_right")))
+
+
+def importers_of(trade: ir.Table) -> list[str]:
+    """The economies that import, in order; executed at once."""
+    from entrepot.products.execute import records
+
+    return [r["importer"] for r in records(trade.select("importer").distinct(), ("importer",))]

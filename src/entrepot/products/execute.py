@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,7 @@ def collect(expression: ir.Table, order: Sequence[str] = ()) -> pa.Table:
     """
     import pyarrow as pa
 
-    schema = expression.schema().to_pyarrow()
-    batches = list(_batches(expression, order))
-    return pa.Table.from_batches(batches, schema=batches[0].schema if batches else schema)
+    return pa.Table.from_batches(_batches(expression, order), expression.schema().to_pyarrow())
 
 
 def records(expression: ir.Table, order: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -35,14 +34,15 @@ def records(expression: ir.Table, order: Sequence[str] = ()) -> list[dict[str, A
     return collect(expression, order).to_pylist()
 
 
-def write_table(expression: ir.Table, path: str | Path, order: Sequence[str] = ()) -> int:
+def write_table(
+    expression: ir.Table | Sequence[ir.Table], path: str | Path, order: Sequence[str] = ()
+) -> int:
     """Stream the rows of an expression into a new .parquet or .csv file; how many.
 
+    Several expressions of the same columns are executed one after the other.
     The file takes its name only when it is whole; an earlier one is replaced then. Raises
     OutputError for another ending or a file that cannot be written.
     """
-    import pyarrow.parquet as pq
-
     target = Path(path)
     check_target(target)
     scratch = None
@@ -51,22 +51,13 @@ def write_table(expression: ir.Table, path: str | Path, order: Sequence[str] = (
         os.close(handle)
         scratch = Path(name)
         scratch.chmod(0o644)
+        parts = [expression] if not isinstance(expression, Sequence) else expression
+        schema = parts[0].schema().to_pyarrow()
         rows = 0
-        if target.suffix == ".parquet":
-            writer = None
-            for batch in _batches(expression, order):
-                writer = writer or pq.ParquetWriter(scratch, batch.schema, compression="zstd")
-                writer.write_batch(batch)
-                rows += batch.num_rows
-            if writer is None:
-                writer = pq.ParquetWriter(scratch, expression.schema().to_pyarrow())
-            writer.close()
-        else:
-            with scratch.open("w", newline="", encoding="utf-8") as file:
-                out = csv.writer(file, lineterminator="\n")
-                out.writerow(expression.columns)
-                for batch in _batches(expression, order):
-                    out.writerows(zip(*(c.to_pylist() for c in batch.columns), strict=True))
+        with _writer(scratch, target.suffix, schema) as write:
+            for part in parts:
+                for batch in _batches(part, order):
+                    write(batch)
                     rows += batch.num_rows
         scratch.replace(target)
     except OSError as error:
@@ -75,6 +66,22 @@ def write_table(expression: ir.Table, path: str | Path, order: Sequence[str] = (
         if scratch is not None:
             scratch.unlink(missing_ok=True)
     return rows
+
+
+@contextmanager
+def _writer(
+    file: Path, suffix: str, schema: pa.Schema
+) -> Iterator[Callable[[pa.RecordBatch], Any]]:
+    import pyarrow.parquet as pq
+
+    if suffix == ".parquet":
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            yield writer.write_batch
+        return
+    with file.open("w", newline="", encoding="utf-8") as text:
+        out = csv.writer(text, lineterminator="\n")
+        out.writerow(schema.names)
+        yield lambda batch: out.writerows(zip(*(c.to_pylist() for c in batch.columns), strict=True))
 
 
 def check_target(path: Path) -> None:
@@ -150,6 +157,9 @@ def _batches(expression: ir.Table, order: Sequence[str]) -> Iterator[pa.RecordBa
     sorted_ = expression.order_by(*order) if order else expression
     backend = sorted_.get_backend()
     if backend.name == "pyspark":  # by Arrow; ibis would go by way of pandas
-        yield from backend.raw_sql(backend.compile(sorted_)).toArrow().to_batches()
+        batches = backend.raw_sql(backend.compile(sorted_)).toArrow().to_batches()
     else:
-        yield from sorted_.to_pyarrow_batches()
+        batches = sorted_.to_pyarrow_batches()
+    schema = sorted_.schema().to_pyarrow()  # an engine may count in wider types
+    for batch in batches:
+        yield batch.cast(schema)

@@ -117,6 +117,20 @@ def screen(
     return _flags(t, thresholds).select(*_columns())
 
 
+def screen_in_parts(
+    trade: ir.Table, importers: Sequence[str], parts: int = 8, **asked: Any
+) -> list[ir.Table]:
+    """`screen` of each importer by itself, as expressions of a share of them each.
+
+    Executed one after the other (`write_table`) they hold a share of the memory
+    that all at once would. `asked` are the further arguments of `screen`.
+    """
+    codes = sorted(importers)
+    size = max(1, -(-len(codes) // parts))
+    slices = [codes[i : i + size] for i in range(0, len(codes), size)]
+    return [screen(trade, importers=some, **asked) for some in slices]
+
+
 def _columns() -> list[str]:
     kinds = ("value", "quantity")
     indicators = [c for k in kinds for c in (*(f"cdi{i}_{k}" for i in (1, 2, 3)), f"dependent_{k}")]
