@@ -1,19 +1,25 @@
 """BACI into a store: what is in it, and what is refused."""
 
+import contextlib
 import gzip
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import trade_files
 from entrepot.core.errors import DataError, OutputError
 from entrepot.products.build import build_store
 from entrepot.products.store import open_store, part_of
 from entrepot.sources.baci import is_baci, read_baci
-from trade_files import COUNTRIES, flows, name
+from trade_files import COUNTRIES, flows, name, text
 
+turns = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=3)
 HEADER = "t,i,j,k,v,q\n"
 GOOD = "2022,276,251,010121,5.5,1.25\n"
 
@@ -215,3 +221,23 @@ def test_a_damaged_table_of_a_store_is_one_sentence(tmp_path):
     with pytest.raises(DataError) as error, connect(store) as tables:
         collect(tables.trade)
     assert "\n" not in str(error.value)
+
+
+@settings(max_examples=25)
+@given(turns, st.sampled_from(["csv", "gz", "zip"]))
+def test_spoilt_bytes_are_read_or_refused_and_nothing_else(changes, kind):
+    with tempfile.TemporaryDirectory() as name_of:
+        folder = Path(name_of)
+        path = trade_files.release(folder, (2022,))
+        if kind != "zip":
+            path.unlink()
+            body = text(2022, flows(2022))
+            path = write(folder, body, packed=kind == "gz")
+        data = bytearray(path.read_bytes())
+        for place, turn in changes:
+            data[place % len(data)] ^= turn
+        path.write_bytes(bytes(data))
+        with contextlib.suppress(DataError):
+            assert build_store(read_baci([path]), folder / "out").years == (2022,)
+        left = {p.name for p in folder.iterdir()}
+        assert left <= {path.name, "out"}

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entrepot.cli.output import JsonFlag, console, print_json
+from entrepot.cli.output import JsonFlag, print_json
+from entrepot.cli.store import Asked, answer, ask, show_rows, tell
 from entrepot.core.errors import DataError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from entrepot.products.connect import Tables
     from entrepot.products.screen import Buyer
 
 app = typer.Typer(
@@ -50,8 +47,10 @@ DigitsOption = Annotated[
 ]
 
 # What a terminal has room for; --json and --out have every column.
-BRIEF = ("buyer", "product", "imports", "cdi1_value", "cdi2_value", "cdi3_value", "dependent")
-BRIEF += ("capacity", "main_supplier", "main_share", "value_note")
+BRIEF = (
+    *("buyer", "product", "imports", "cdi1_value", "cdi2_value", "cdi3_value", "dependent"),
+    *("capacity", "main_supplier", "main_share", "value_note"),
+)
 
 
 @app.command("read")
@@ -89,7 +88,7 @@ def read_command(
     else:
         said = "no BACI name, no columns of UN Comtrade" if format_ is None else repr(format_)
         raise DataError(f"{files[0]}: {said}; --format is baci or comtrade.")
-    _tell(build_store(release, to, memory=memory).to_dict(), to, as_json)
+    tell(build_store(release, to, memory=memory).to_dict(), to, as_json)
 
 
 @app.command("show")
@@ -97,7 +96,7 @@ def show_command(store: StoreArgument, as_json: JsonFlag = False) -> None:
     """What a store holds, and what it was made of."""
     from entrepot.products.store import open_store
 
-    _tell(open_store(store).to_dict(), store, as_json)
+    tell(open_store(store).to_dict(), store, as_json)
 
 
 @app.command("screen")
@@ -122,7 +121,7 @@ def screen_command(
     from entrepot.products.columns import importers_of
     from entrepot.products.screen import Thresholds, screen, screen_in_parts
 
-    with _asked(store, engine, memory, (year,), digits, out) as asked:
+    with ask(store, engine, memory, (year,), digits, out) as asked:
         given = _given(asked, importer, friendly, friendly_weight, production)
         if importer == "all":
             found = screen_in_parts(asked.trade, importers_of(asked.trade), **given)
@@ -138,7 +137,7 @@ def screen_command(
         def listed(t: ir.Table) -> ir.Table:
             return t.filter(t.dependent_value)
 
-        _answer(asked, found, order, listed, "outside", out, most, as_json, about, BRIEF)
+        answer(asked, found, order, listed, "outside", out, most, as_json, about, BRIEF)
 
 
 @app.command("churn")
@@ -172,14 +171,14 @@ def churn_command(
     pair = (opened[0] if before is None else before, opened[-1] if after is None else after)
     if pair[0] >= pair[1]:
         raise DataError(f"Churn from {pair[0]} to {pair[1]}: two years in order are needed.")
-    with _asked(store, engine, memory, pair, digits, out) as asked:
+    with ask(store, engine, memory, pair, digits, out) as asked:
         found = screen(
             asked.trade, **_given(asked, importer, friendly, friendly_weight, production)
         )
         about = {"store": str(store), "before": pair[0], "after": pair[1], "flag": flag}
         order = ("buyer", "product")
         changes = churn(found, *pair, flag)
-        _answer(asked, changes, order, churn_summary, "stayed", out, most, as_json, about)
+        answer(asked, changes, order, churn_summary, "stayed", out, most, as_json, about)
 
 
 @app.command("measure")
@@ -206,11 +205,11 @@ def measure_command(
         )
     row = MEASURES[what]
     years = open_store(store).years if year is None else (year,)
-    with _asked(store, engine, memory, years, digits, out) as asked:
+    with ask(store, engine, memory, years, digits, out) as asked:
         found = row.compute(asked.tables, asked.trade)
         found = found.filter(found.year.isin(asked.years))
         about = {"store": str(store), "measure": what, "unit": row.unit, "source": row.source}
-        _answer(asked, found, row.order, lambda t: t, None, out, most, as_json, about)
+        answer(asked, found, row.order, lambda t: t, None, out, most, as_json, about)
 
 
 @app.command("complexity")
@@ -225,15 +224,15 @@ def complexity_command(
     """Economic and product complexity (needs the extra `complexity`)."""
     from entrepot.products.complexity import complexity
 
-    with _asked(store, "duckdb", memory, (year,), digits, None) as asked:
+    with ask(store, "duckdb", memory, (year,), digits, None) as asked:
         economies, products = complexity(asked.trade, asked.years[0])
     by_economy: list[Any] = economies.sort_values("eci", ascending=False).to_dict("records")
     by_product: list[Any] = products.sort_values("pci", ascending=False).to_dict("records")
     if as_json:
         print_json({"year": asked.years[0], "economies": by_economy, "products": by_product})
         return
-    _table(by_economy[:most])
-    _table(by_product[:most])
+    show_rows(by_economy[:most])
+    show_rows(by_product[:most])
 
 
 @app.command("measures")
@@ -248,56 +247,11 @@ def measures_command(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(rows)
     else:
-        _table(rows)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A store's tables, its trade in some years at some digits, and a scratch folder."""
-
-    tables: Tables
-    trade: ir.Table
-    years: list[int]
-    scratch: Path
-
-
-@contextmanager
-def _asked(
-    store: Path,
-    engine: str,
-    memory: str,
-    years: Sequence[int | None],
-    digits: int | None,
-    out: Path | None,
-) -> Iterator[_Asked]:
-    from entrepot.products.columns import of_years
-    from entrepot.products.connect import connect
-    from entrepot.products.execute import check_target
-    from entrepot.products.measures import at_digits
-    from entrepot.products.store import open_store
-
-    if out is not None:
-        check_target(out)
-    opened = open_store(store)
-    asked = [opened.years[-1] if year is None else year for year in years]
-    if gone := [y for y in asked if y not in opened.years]:
-        held = ", ".join(map(str, opened.years))
-        raise DataError(f"{store} holds no trade of {gone[0]}; it holds {held}.")
-    stored = opened.manifest.digits
-    if digits is not None and digits > stored:
-        raise DataError(f"{store} is at {stored} digits, not {digits}.")
-    with (
-        tempfile.TemporaryDirectory(prefix="entrepot-") as scratch,
-        connect(opened, engine, memory=memory) as tables,
-    ):
-        trade = of_years(tables.trade, asked)
-        if digits is not None and digits != stored:
-            trade = at_digits(trade, digits)
-        yield _Asked(tables, trade, asked, Path(scratch))
+        show_rows(rows)
 
 
 def _given(
-    asked: _Asked, importer: str, friendly: str | None, weight: float, production: Path | None
+    asked: Asked, importer: str, friendly: str | None, weight: float, production: Path | None
 ) -> dict[str, Any]:
     """The arguments of a screen that a command's options mean; without importers for all."""
     from entrepot.products.execute import read_production
@@ -342,77 +296,3 @@ def _codes(words: str) -> list[str]:
             hint = did_you_mean(word, [*economies(), *groups()])
             raise DataError(f"{word!r} is no economy's code and no group{hint}.")
     return out
-
-
-def _answer(
-    asked: _Asked,
-    found: ir.Table | list[ir.Table],
-    order: Sequence[str],
-    shown: Callable[[ir.Table], ir.Table],
-    largest: str | None,
-    out: Path | None,
-    most: int,
-    as_json: bool,
-    about: dict[str, Any],
-    brief: Sequence[str] = (),
-) -> None:
-    """Compute once; write all rows where asked; print the first ones, or the largest in a column."""
-    import ibis
-
-    from entrepot.products.execute import records, write_table
-
-    whole = out if out is not None and out.suffix == ".parquet" else asked.scratch / "all.parquet"
-    written = write_table(found, whole, order)
-    held = asked.tables.connection.read_parquet(str(whole.resolve()))
-    if out is not None and out != whole:
-        write_table(held, out, order)
-    view = shown(held)
-    keys = [c for c in order if c in view.columns]
-    rows = records(view.order_by(*([ibis.desc(largest)] if largest else []), *keys).limit(most))
-    total = int(records(view.agg(n=view.count()))[0]["n"])
-    if as_json:
-        more = {} if out is None else {"out": str(out), "rows_written": written}
-        print_json(about | more | {"rows": total, "shown": rows})
-        return
-    _table([{c: r[c] for c in brief or r} for r in rows])
-    print(f"{total:,} rows, {len(rows):,} shown.")  # noqa: T201
-    if out is not None:
-        print(f"{written:,} rows written to {out}.")  # noqa: T201
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    from entrepot.report.table import plain_table, print_fitting
-
-    if not rows:
-        return
-    numbers = {c for c in rows[0] if any(isinstance(r[c], int | float) for r in rows)}
-    table = plain_table(None, [(c, c in numbers) for c in rows[0]])
-    for row in rows:
-        table.add_row(*(_cell(v) for v in row.values()))
-    print_fitting(console(), table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
-
-
-def _tell(about: dict[str, Any], path: Path, as_json: bool) -> None:
-    if as_json:
-        print_json(about | {"path": str(path)})
-        return
-    rows = sum(about["rows"].values())
-    years = about["years"]
-    print(  # noqa: T201
-        f"{path}: {about['source']}, {about['hs']} at {about['digits']} digits, {rows:,} flows, "
-        f"{years[0]} to {years[-1]} ({len(years)} years); value in {about['units']['value']}, "
-        f"{about['valuation']}; quantity in {about['units']['quantity']}."
-    )
-    if about["numeric_codes"]:
-        codes = ", ".join(about["numeric_codes"])
-        print(f"Kept under their numbers, as no ISO code is known: {codes}.")  # noqa: T201
-    for note in about["notes"]:
-        print(note)  # noqa: T201
