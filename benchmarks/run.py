@@ -26,6 +26,7 @@ def main() -> None:
     import growth
     import measures
     import own
+    import products
     import tables
     from harness import dump, machine, show
 
@@ -41,6 +42,7 @@ def main() -> None:
         **tables.ROWS,
         **chains.ROWS,
         **measures.ROWS,
+        **products.ROWS,
     }
     if args.list:
         print("\n".join(table))

@@ -32,6 +32,7 @@ from entrepot.cli.main import app
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.measure import measures
 from entrepot.measure.row import FAMILIES
+from entrepot.products.catalogue import MEASURES
 from entrepot.results.sweep_tables import POINT_UNITS
 from entrepot.results.tables import LIMITS, PATH_UNITS, SECTOR_UNITS, TRADE_UNITS, UNITS
 from entrepot.scenario.amounts import Amount
@@ -432,6 +433,19 @@ def validations() -> str:
     )
 
 
+def products() -> str:
+    """List the measures of product-level trade."""
+    rows = [(code(n), m.summary, m.unit, m.source) for n, m in MEASURES.items()]
+    return "\n\n".join(
+        [
+            "# Measures of trade by product",
+            "`entrepot products measure STORE --what NAME` computes one. "
+            "[How to](../../howto/products.md).",
+            table(("name", "what", "unit", "source"), rows),
+        ]
+    )
+
+
 def command_line() -> str:
     """Show the help text of every command, as the command prints it."""
     parts = [
@@ -560,6 +574,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "results": results,
     "tables": tables,
     "validations": validations,
+    "products": products,
     "cli": command_line,
     "measures": measure_page,
     "python": python,

@@ -20,6 +20,7 @@ import entrepot as ep
 from entrepot.catalogues import groups
 from entrepot.catalogues.elasticities import elasticity_sets
 from entrepot.cli.main import app
+from entrepot.products.catalogue import MEASURES
 from entrepot.report.terminal import print_result
 from entrepot.results.tables import UNITS
 from entrepot.scenario.instruments import INSTRUMENTS
@@ -220,6 +221,7 @@ def test_every_row_of_every_catalogue_is_in_the_reference(reference: dict[str, s
         "results": UNITS,
         "worlds": SHELF,
         "validations": VALIDATIONS,
+        "products": MEASURES,
     }.items():
         for name in names:
             assert name in reference[page], f"{page}: {name}"

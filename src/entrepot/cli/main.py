@@ -1,4 +1,4 @@
-"""`entrepot`: measure, run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
+"""`entrepot`: every command, and what deliberate failures print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if not {"measure", "years", "profile"} & set(sys.argv[1:2]):
 
 import typer
 
-from entrepot.cli import linear, robustness, shape
+from entrepot.cli import linear, products, robustness, shape
 from entrepot.cli.elasticities import elasticities_command
 from entrepot.cli.measure import measure_command
 from entrepot.cli.options import (
@@ -41,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(shape.app, name="world")
+app.add_typer(products.app, name="products")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("measure")(measure_command)

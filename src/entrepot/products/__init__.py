@@ -1,0 +1,1 @@
+"""Trade by product: stores of Parquet, and measures and screens written once for several engines."""
