@@ -24,6 +24,7 @@ def main() -> None:
     import against
     import growth
     import own
+    import systemic
     import tables
     from harness import dump, machine, show
 
@@ -37,6 +38,7 @@ def main() -> None:
         **growth.ROWS,
         **against.ROWS,
         **tables.ROWS,
+        **systemic.ROWS,
     }
     if args.list:
         print("\n".join(table))

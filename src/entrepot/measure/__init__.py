@@ -1,0 +1,1 @@
+"""Measures: numbers read off a world table, each with its source."""
