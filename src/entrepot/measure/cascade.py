@@ -24,8 +24,10 @@ reachability.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +38,11 @@ from entrepot.core.errors import NotConvergedError
 from entrepot.core.tables import Array
 
 Index = NDArray[np.intp]
+NONE = np.zeros(0, np.intp)
+DOUBLE: np.dtype[np.floating[Any]] = np.dtype(np.float64)
 LEAKLESS = 1e-12  # weights that sum to one within this leak nothing
-BATCH = 512
+BATCH = 512  # shocks at a time
+PATIENCE = 200  # steps before a shock is looked at again
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +58,21 @@ class Branch:
 class Cascade:
     """The map, on nodes in order of sector.
 
-    `first` (S,) is the first node of each sector and `share` (N,) a node's share
-    of its sector's size where suppliers are replaceable, else None; `together`
-    lists the end components; `linear` holds the linear part, its suppliers in
-    `linear_rows`.
+    `linear` holds the linear part, its suppliers in `linear_rows`; `together` lists
+    the end components and `sure` (N,) the suppliers known to be beyond replacement.
+    Where suppliers are replaceable `share` (N,) is a node's share of its sector's
+    size, `first` the first node of each sector and `sector` each node's.
     """
 
     nodes: int
+    sure: NDArray[np.bool_]
     branches: tuple[Branch, ...]
     linear: Array | None
     linear_rows: Index
     together: tuple[Index, ...] = ()
     share: Array | None = None
-    first: Index | None = None
-    sector: Index | None = None
+    first: Index = field(default_factory=lambda: NONE)
+    sector: Index = field(default_factory=lambda: NONE)
 
     def lift(self, loss: Array) -> Array:
         """Members of an end component at the largest loss among them, in place."""
@@ -80,13 +86,23 @@ class Cascade:
         sigma_j = min(1, s_j / sum over j's sector of s_l (1 - l_l)): what a sector
         still makes beyond a supplier's own sales replaces it.
         """
-        if self.share is None or self.first is None or self.sector is None:
+        if self.share is None:
             return loss
-        left = np.add.reduceat((1 - loss) * self.share, self.first, axis=1)
+        left = self._left(loss, self.share)
         with np.errstate(divide="ignore"):
             factor = np.where(left > 0, 1 / left, np.inf)
         factor = np.minimum(factor, np.finfo(loss.dtype).max)
         return np.minimum(factor[:, self.sector] * self.share, 1) * loss
+
+    def _left(self, loss: Array, share: Array) -> Array:
+        """What each sector still makes, of 1 (k, sectors)."""
+        return np.add.reduceat((1 - loss) * share, self.first, axis=1)
+
+    def irreplaceable(self, loss: Array) -> NDArray[np.bool_]:
+        """Suppliers (k, N) whose sector makes no more than they sold: sigma_j = 1."""
+        if self.share is None:
+            return np.ones(loss.shape, bool)
+        return self._left(loss, self.share)[:, self.sector] <= self.share
 
     def step(self, loss: Array, floor: Array) -> Array:
         """One application of the map to losses (k, N), as a new array."""
@@ -115,25 +131,29 @@ def cascade(
     sector: Index,
     share: Array | None = None,
     *,
+    sure: NDArray[np.bool_] | None = None,
     traps: bool = True,
+    dtype: np.dtype[np.floating[Any]] = DOUBLE,
 ) -> Cascade:
     """The map of weights D (N, N), supplier to buyer, nodes in order of sector.
 
     `kind` (S, S), by sector of supplier and buyer: 2 a branch a supplier sector,
     1 the linear part, 0 nothing. `share` (N,): sizes within the sector, for
-    replaceable suppliers. Without `traps` end components are left as they are,
-    which is plain iteration.
+    replaceable suppliers, of which those in `sure` (N,) are beyond replacement: by
+    default those who are alone in their sector. Without `traps` end components are left as they are,
+    which is plain iteration. `dtype` is what the map computes in.
     """
     n = len(sector)
     count = len(kind)
     ends = np.searchsorted(sector, np.arange(count + 1))
-    spans = [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    spans = [slice(int(a), int(b)) for a, b in pairwise(ends)]
     essential = kind[:, sector] == 2  # (S, N)
     plain = np.repeat(kind == 1, np.diff(ends), axis=0)[:, sector]  # (N, N)
     linear = np.where(plain, D, 0) if plain.any() else None
     together: tuple[Index, ...] = ()
-    if traps:
+    if sure is None:
         sure = np.ones(n, bool) if share is None else share >= 1 - LEAKLESS
+    if traps:
         kept, stay_linear, together = _end_components(D, essential, linear, spans, sure)
         if linear is not None:
             linear[:, stay_linear] = 0
@@ -143,16 +163,18 @@ def cascade(
         cols = np.flatnonzero(essential[k] & (D[span] > 0).any(0))
         if cols.size:
             everyone = cols.size == n
-            weights = np.ascontiguousarray(D[span] if everyone else D[span][:, cols])
+            weights = D[span] if everyone else D[span][:, cols]
+            weights = np.ascontiguousarray(weights, dtype)
             branches.append(Branch(span, None if everyone else cols, weights))
-    rows = np.zeros(0, np.intp)
+    rows = first = place = NONE
     if linear is not None:
         rows = np.flatnonzero(linear.any(1))
-        linear = np.ascontiguousarray(linear[rows]) if rows.size < n else linear
-        linear = linear if rows.size else None
-    first = np.flatnonzero(np.diff(sector, prepend=-1)) if share is not None else None
-    place = None if first is None else np.repeat(np.arange(first.size), np.diff([*first, n]))
-    return Cascade(n, tuple(branches), linear, rows, together, share, first, place)
+        linear = np.ascontiguousarray(linear[rows], dtype) if rows.size else None
+    if share is not None:
+        share = share.astype(dtype)
+        first = np.flatnonzero(np.diff(sector, prepend=-1))
+        place = np.repeat(np.arange(first.size), np.diff([*first, n]))
+    return Cascade(n, sure, tuple(branches), linear, rows, together, share, first, place)
 
 
 def _end_components(
@@ -190,10 +212,9 @@ def _end_components(
         _, label = connected_components(csr_array(edges), connection="strong")
         leaves = edges & (label[:, None] != label[None, :])
         gone = np.array([leaves[span].any(0) for span in spans]) & inside
+        gone_linear = np.zeros(n, bool)
         if linear is not None:
             gone_linear = (leaves & (linear > 0)).any(0) & closed
-        else:
-            gone_linear = np.zeros(n, bool)
         if not gone.any() and not gone_linear.any():
             break
         inside &= ~gone
@@ -214,44 +235,47 @@ class Settled:
 
 
 def iterate(
-    c: Cascade, start: Array, floor: Array, goal: Array, max_steps: int
+    c: Cascade, start: Array, floor: Array, goal: Array, most: int
 ) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Apply the map until the largest change of each shock is at most its goal.
+    """Apply the map until the largest change of each shock is at most its goal, or `most` times.
 
-    Returns losses (k, N), last changes and steps (k,). Shocks that are done drop
-    out. Raises NotConvergedError when max_steps do not suffice.
+    Returns losses (k, N), last changes and steps (k,). Shocks that are done drop out.
     """
     loss = start.copy()
     change = np.full(len(loss), np.inf)
     steps = np.zeros(len(loss), np.int64)
     active = np.arange(len(loss))
     now, base = loss, floor
-    for _ in range(max_steps):
+    for _ in range(most):
         new = c.step(now, base)
-        moved = np.abs(new - now).max(1).astype(float)
+        change[active] = np.abs(new - now).max(1)
         steps[active] += 1
-        done = moved <= goal[active]
+        done = change[active] <= goal[active]
         if done.any():
-            loss[active[done]], change[active[done]] = new[done], moved[done]
+            loss[active[done]] = new[done]
             active, new, base = active[~done], new[~done], base[~done]
-        if not active.size:
-            return loss, change, steps
         now = new
-    raise NotConvergedError(
-        f"{active.size} of {len(loss)} shocks still change by {moved.max():.1e} a step after "
-        f"{max_steps:,} steps; raise max_steps or tol. Losses that pass round with little leak "
-        "take long; where they do not leak at all, replaceable=True gives them one."
-    )
+        if not active.size:
+            break
+    loss[active] = now
+    return loss, change, steps
 
 
 def settle(
-    c: Cascade, start: Array, floor: Array, weight: Array, tol: float, max_steps: int
+    c: Cascade,
+    start: Array,
+    floor: Array,
+    weight: Array,
+    tol: float,
+    max_steps: int,
+    retrap: Callable[[NDArray[np.bool_]], Cascade] | None = None,
 ) -> Settled:
     """Least losses, each shock's weighted total known to within tol.
 
     `start` (k, N) must lie below the least solution. `weight` (N,) sums to one.
-    The bound is v = l + d w with G(v) <= v checked; w grows by w <- 1 + (G(v) - l)/d
-    until it holds, which it does once losses shrink over that many steps.
+    Suppliers that nobody is left to replace pass losses on in full from then on,
+    which can close end components that the map as given has not: a shock that takes
+    long goes on with `retrap` of the suppliers that are beyond replacement by now.
 
     Raises NotConvergedError where no bound within tol is found in max_steps.
     """
@@ -260,45 +284,58 @@ def settle(
     residual, steps = np.zeros(count), np.zeros(count, np.int64)
     todo = np.arange(count)
     goal = np.full(count, tol / 4)
+    patience = min(PATIENCE, max_steps)
     while todo.size:
-        found, moved, taken = iterate(c, loss[todo], floor[todo], goal[todo], max_steps)
-        loss[todo], residual[todo] = found, moved
+        loss[todo], residual[todo], taken = iterate(
+            c, loss[todo], floor[todo], goal[todo], patience
+        )
         steps[todo] += taken
-        above, need, taken = _bound(c, found, floor[todo], moved, weight, tol, max_steps)
-        steps[todo] += taken
-        bound[todo] = above
-        open_ = np.isfinite(need)
-        goal[todo] = need
-        if (steps[todo[open_]] >= max_steps).any():
+        calm = todo[residual[todo] <= goal[todo]]
+        if calm.size:
+            moved = residual[calm]
+            bound[calm], need, taken = _bound(c, loss[calm], floor[calm], moved, weight, tol)
+            steps[calm] += taken
+            goal[calm] = need
+            todo = np.setdiff1d(todo, calm[need == np.inf])
+        late = todo[steps[todo] >= patience]
+        if (steps[late] >= max_steps).any():
             raise NotConvergedError(
-                f"{int(open_.sum())} of {count} shocks have no bound within {tol:.1e} after "
-                f"{max_steps:,} steps; raise max_steps or tol."
+                f"{late.size} shocks are not known to within {tol:.1e} after {max_steps:,} steps "
+                f"(last change {residual[late].max():.1e}); raise max_steps or tol. Losses that "
+                "pass round with little leak take long: replaceable suppliers make for more of it."
             )
-        todo = todo[open_]
+        if retrap is None or not late.size:
+            continue
+        patterns, which = np.unique(c.irreplaceable(loss[late]), axis=0, return_inverse=True)
+        for p, sure in enumerate(patterns):
+            if (sure & ~c.sure).any():
+                rows = late[which.ravel() == p]
+                left = max(max_steps - int(steps[rows].max()), 1)
+                new = retrap(sure | c.sure)
+                got = settle(new, new.lift(loss[rows]), floor[rows], weight, tol, left, retrap)
+                loss[rows], bound[rows], residual[rows] = got.loss, got.bound, got.residual
+                steps[rows] += got.steps
+                todo = np.setdiff1d(todo, rows)
     return Settled(loss, bound, residual, steps)
 
 
 def _bound(
-    c: Cascade,
-    loss: Array,
-    floor: Array,
-    moved: Array,
-    weight: Array,
-    tol: float,
-    max_steps: int,
+    c: Cascade, loss: Array, floor: Array, moved: Array, weight: Array, tol: float
 ) -> tuple[Array, Array, NDArray[np.int64]]:
     """A checked bound above each shock's losses, or the change to iterate to before trying again.
 
-    Returns bounds (k, N); the smaller change needed (k,), infinite where the bound
-    holds; steps taken (k,).
+    The bound is v = l + d w with G(v) <= v, its weighted total above l's being tol at
+    most; w grows by w <- 1 + (G(v) - l) / d until it holds, which it does once losses
+    shrink over that many steps. Returns bounds (k, N); the smaller change needed (k,),
+    infinite where the bound holds; steps taken (k,).
     """
     above = np.ones_like(loss)
     need = np.full(len(loss), np.inf)
     steps = np.zeros(len(loss), np.int64)
     active = np.arange(len(loss))
-    now, base, first = loss, floor, moved
+    now, base, last = loss, floor, moved
     slack = np.ones_like(loss)
-    for _ in range(max_steps):
+    for _ in range(PATIENCE):
         size = (tol / (slack @ weight)).astype(loss.dtype)
         v = c.lift(np.minimum(now + size[:, None] * slack, 1))
         image = c.step(v, base)
@@ -306,15 +343,12 @@ def _bound(
         holds = (image <= v).all(1)
         above[active[holds]] = v[holds]
         # What is left of the iteration exceeds the room there is: no bound can hold yet.
-        short = ~holds & (first > size / 2)
+        short = ~holds & (last > size / 2)
         need[active[short]] = size[short] / 4
         keep = ~holds & ~short
-        if not keep.any():
-            return above, need, steps
-        slack = 1 + np.maximum(image - now, 0)[keep] / size[keep, None]
-        c.lift(slack)
-        active, now, base, first = active[keep], now[keep], base[keep], first[keep]
-    raise NotConvergedError(
-        f"{active.size} shocks have no bound within {tol:.1e} after {max_steps:,} steps; raise "
-        "max_steps or tol, or use replaceable=True, which damps what passes round."
-    )
+        slack = c.lift(1 + np.maximum(image - now, 0)[keep] / size[keep, None])
+        active, now, base, last = active[keep], now[keep], base[keep], last[keep]
+        if not active.size:
+            break
+    need[active] = last / 4
+    return above, need, steps

@@ -12,14 +12,14 @@ essential inputs by industry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from entrepot.core.errors import WorldError
+from entrepot.core.errors import NotConvergedError, WorldError
 from entrepot.core.tables import Array
 from entrepot.measure.cascade import BATCH, Cascade, Index, Settled, cascade, iterate, settle
 
@@ -134,6 +134,7 @@ def systemic_risk(
 
     Raises WorldError for arrays that do not fit or are out of range; NotConvergedError
     where max_steps do not suffice.
+
     """
     W, sector, kind, s = _checked(W, sector_of, essential, size)
     dtype_ = np.dtype(dtype)
@@ -146,39 +147,36 @@ def systemic_risk(
     order = np.argsort(sector, kind="stable")
     n = len(order)
     psi, removed = _shocks(shocks, nodes, n)
-    if psi is not None:
-        psi = psi[:, order]
     back = np.empty(n, np.intp)
     back[order] = np.arange(n)
     W, sector, s = W[np.ix_(order, order)], sector[order], s[order]
 
     weight = s / s.sum()
-    down = cascade(
-        _inputs(W, sector, kind).astype(dtype_, copy=False),
-        kind,
-        sector,
-        _shares(s, sector).astype(dtype_) if replaceable else None,
-        traps=stop == "bound",
-    )
+    share = _shares(s, sector) if replaceable else None
+    traps = stop == "bound"
+    inputs = _inputs(W, sector, kind)
+
+    def downstream(sure: NDArray[np.bool_] | None) -> Cascade:
+        return cascade(inputs, kind, sector, share, sure=sure, traps=traps, dtype=dtype_)
+
+    down = downstream(None)
     sales = np.divide(W.T, s, out=np.zeros_like(W), where=s > 0)
     del W
-    one = np.ones((len(kind), len(kind)), np.int8)
-    up = cascade(sales.astype(dtype_, copy=False), one, sector, traps=stop == "bound")
+    up = cascade(sales, np.ones_like(kind), sector, traps=traps, dtype=dtype_)
     hits = _hits(up) if psi is None and stop == "bound" else None
 
-    count = n if psi is None and removed is None else len(removed if psi is None else psi)
     parts = []
-    for begin in range(0, count, BATCH):
-        end = min(begin + BATCH, count)
+    for begin in range(0, len(removed if psi is None else psi), BATCH):
+        start = None
         if psi is None:
-            gone = back[np.arange(begin, end) if removed is None else removed[begin:end]]
-            floor = np.zeros((end - begin, n), dtype_)
-            floor[np.arange(end - begin), gone] = 1
-            start = None if hits is None else _reached(hits, up, gone).astype(dtype_)
+            gone = back[removed[begin : begin + BATCH]]
+            floor = np.zeros((len(gone), n), dtype_)
+            floor[np.arange(len(gone)), gone] = 1
+            if hits is not None:
+                start = _reached(hits, up, gone).astype(dtype_)
         else:
-            floor = (1 - psi[begin:end]).astype(dtype_)
-            start = None
-        parts.append(_batch(down, up, floor, start, weight, tol, stop, max_steps, keep))
+            floor = (1 - psi[begin : begin + BATCH, order]).astype(dtype_)
+        parts.append(_batch(down, up, downstream, floor, start, weight, tol, stop, max_steps, keep))
     whole = SystemicRisk(*(np.concatenate(x) for x in zip(*map(_numbers, parts), strict=True)))
     if not keep:
         return whole
@@ -193,6 +191,7 @@ def _numbers(part: SystemicRisk) -> tuple[Any, ...]:
 def _batch(
     down: Cascade,
     up: Cascade,
+    downstream: Callable[[NDArray[np.bool_]], Cascade],
     floor: Array,
     start: Array | None,
     weight: Array,
@@ -203,13 +202,19 @@ def _batch(
 ) -> SystemicRisk:
     """The index of one batch of shocks; `start` losses upstream where they are known."""
     found = []
-    for c, begin in ((down, None), (up, start)):
+    for c, begin, retrap in ((down, None, downstream), (up, start, None)):
         at = floor if begin is None else begin
         if stop == "bound":
-            found.append(settle(c, c.lift(at.copy()), floor, weight, tol / 2, max_steps))
+            at = c.lift(at.copy())
+            found.append(settle(c, at, floor, weight, tol / 2, max_steps, retrap))
         else:
             # Step one from h = 1 is the shock itself.
             loss, change, steps = iterate(c, at, floor, np.full(len(at), tol), max_steps)
+            if (change > tol).any():
+                raise NotConvergedError(
+                    f"nodes still change by {change.max():.1e} a step after {max_steps:,} steps, "
+                    f"more than {tol:.1e}; raise max_steps or tol."
+                )
             found.append(Settled(loss, np.ones_like(loss), change, steps))
     loss = np.maximum(found[0].loss, found[1].loss).astype(np.float64)
     bound = np.maximum(found[0].bound, found[1].bound).astype(np.float64)
@@ -256,7 +261,7 @@ def _hits(up: Cascade) -> Array:
     U = np.zeros((up.nodes, up.nodes))
     if up.linear is not None:
         U[:, up.linear_rows] = up.linear.T
-    return np.linalg.inv(np.eye(up.nodes) - U)
+    return np.asarray(np.linalg.inv(np.eye(up.nodes) - U), np.float64)
 
 
 def _reached(hits: Array, up: Cascade, gone: Index) -> Array:
@@ -308,8 +313,8 @@ def _checked(
 
 def _shocks(
     shocks: ArrayLike | None, nodes: ArrayLike | None, n: int
-) -> tuple[Array | None, Index | None]:
-    """psi (k, N), or the nodes to remove, or neither: all of them."""
+) -> tuple[Array | None, Index]:
+    """Shocks psi (k, N), or None and the nodes to remove one at a time."""
     if shocks is not None and nodes is not None:
         raise WorldError("give shocks or nodes, not both.")
     if nodes is not None:
@@ -319,10 +324,10 @@ def _shocks(
             raise WorldError(f"nodes needs whole numbers in 0..{n - 1}.")
         return None, chosen.astype(np.intp)
     if shocks is None:
-        return None, None
+        return None, np.arange(n)
     psi = np.asarray(shocks, np.float64)
     if psi.ndim != 2 or psi.shape[1] != n or not len(psi):
         raise WorldError(f"shocks have shape {psi.shape}; (k, {n}) was expected.")
     if not ((psi >= 0) & (psi <= 1)).all():
         raise WorldError("shocks say what a node can still make, of 1: in 0..1.")
-    return psi, None
+    return psi, np.zeros(0, np.intp)
