@@ -189,7 +189,7 @@ def _end_components(
     Returns which branches (S, N) are kept (those that do not stay inside), which
     buyers' linear parts stay inside (N,), and the sets. Found by splitting into
     strong components and dropping what leaves them until nothing leaves
-    (Baier & Katoen 2008, algorithm 47).
+    (Baier & Katoen 2008, section 10.6).
     """
     n = D.shape[1]
     used = D > 0

@@ -184,6 +184,45 @@ def systemic_risk(
     return replace(whole, h_down=h[0], h_up=h[1])
 
 
+def world_systemic_risk(
+    Z: ArrayLike,
+    sector_of: ArrayLike,
+    essential: ArrayLike,
+    size: ArrayLike,
+    *,
+    replaceable: bool = True,
+    shocks: ArrayLike | None = None,
+    nodes: ArrayLike | None = None,
+    tol: float = 1e-8,
+    keep: bool = False,
+) -> SystemicRisk:
+    """The index on a table of sectors by region, in the one reading that means something there.
+
+    Arguments, units and errors as for `systemic_risk`, with two conventions:
+
+    - `size` (N,) is gross output. Final sales are unaffected by what buyers in Z lose,
+      so that losses leak on their way up. Where final use draws down stocks below
+      zero in total, output is less than what Z sells; take the larger of the two.
+    - suppliers are `replaceable` by others of their sector in any region, in proportion
+      to what the sector still makes, so that losses leak on their way down. Purchases
+      from one sector are summed over regions, home and foreign alike.
+
+    Without either a dense table has no ways out, and the removal of almost any node
+    ends in the loss of everything (`systemic_risk`).
+    """
+    return systemic_risk(
+        Z,
+        sector_of,
+        essential,
+        size=size,
+        replaceable=replaceable,
+        shocks=shocks,
+        nodes=nodes,
+        tol=tol,
+        keep=keep,
+    )
+
+
 def _numbers(part: SystemicRisk) -> tuple[Any, ...]:
     return part.esri, part.direct, part.error, part.residual, part.steps
 
