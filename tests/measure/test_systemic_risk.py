@@ -6,7 +6,8 @@ from scipy.optimize import linprog
 
 from entrepot.core.errors import NotConvergedError, WorldError
 from entrepot.measure.cascade import cascade, settle
-from entrepot.measure.systemic_risk import essential_inputs, systemic_risk
+from entrepot.measure.systemic_risk import essential_inputs, systemic_risk, world_systemic_risk
+from worlds import random_world
 
 # Supplier, buyer, weight; firms 1 to 8 in sectors 1 1 2 2 3 3 4 4.
 EDGES = (
@@ -285,6 +286,21 @@ def test_rules_of_essential_inputs():
         essential_inputs("goods", [(38, 41)])
     with pytest.raises(WorldError, match="no rule"):
         essential_inputs("some", isic)
+
+
+def test_a_world_leaks_by_final_sales_and_replacement():
+    world = random_world(5, 6, 4, density=0.7)
+    sector = np.tile(np.arange(4), 6)
+    kind = essential_inputs("all", [(1,)] * 4)
+    risk = world_systemic_risk(world.Z, sector, kind, world.x, keep=True)
+    assert (risk.esri >= risk.direct - 1e-12).all()
+    assert (risk.esri + risk.error < 1).all()
+    one, other = (systemic_risk(world.Z, sector, kind, size=x) for x in (world.x, None))
+    assert (risk.esri <= one.esri + 1e-8).all()
+    np.testing.assert_allclose(other.esri, 1, atol=1e-8)
+    # Upstream alone is the output inverse (Ghosh): each node's sales that end at the removed one.
+    G = np.linalg.inv(np.eye(24) - world.Z / world.x[:, None])
+    np.testing.assert_allclose(risk.h_up, 1 - (G / np.diag(G)).T, atol=1e-10)
 
 
 @pytest.mark.parametrize(
