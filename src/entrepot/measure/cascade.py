@@ -41,7 +41,7 @@ Index = NDArray[np.intp]
 NONE = np.zeros(0, np.intp)
 DOUBLE: np.dtype[np.floating[Any]] = np.dtype(np.float64)
 LEAKLESS = 1e-12  # weights that sum to one within this leak nothing
-BATCH = 512  # shocks at a time
+BATCH = 256  # shocks at a time
 PATIENCE = 200  # steps before a shock is looked at again
 
 
@@ -89,7 +89,7 @@ class Cascade:
         if self.share is None:
             return loss
         left = self._left(loss, self.share)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             factor = np.where(left > 0, 1 / left, np.inf)
         factor = np.minimum(factor, np.finfo(loss.dtype).max)
         return np.minimum(factor[:, self.sector] * self.share, 1) * loss

@@ -154,8 +154,8 @@ def _checked(
         raise WorldError(
             f"A {A.shape}, B {B.shape}, x {x.shape} and v {v.shape} do not fit together."
         )
-    if not all(np.isfinite(y).all() for y in (x, v)):
-        raise WorldError("x or v holds numbers that are not finite.")
+    if not all(np.isfinite(y).all() for y in (A, B, x, v)):
+        raise WorldError("A, B, x or v holds numbers that are not finite.")
     if variant not in VARIANTS:
         raise WorldError(f"no variant {variant!r} of extraction; there are {', '.join(VARIANTS)}.")
     return A, B, x, v
