@@ -27,6 +27,7 @@ def main() -> None:
     import measures
     import own
     import products
+    import systemic
     import tables
     from harness import dump, machine, show
 
@@ -43,6 +44,7 @@ def main() -> None:
         **chains.ROWS,
         **measures.ROWS,
         **products.ROWS,
+        **systemic.ROWS,
     }
     if args.list:
         print("\n".join(table))
