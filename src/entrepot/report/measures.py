@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from entrepot.core.errors import OutputError
 from entrepot.measure.measurement import Measured, Measurement
 from entrepot.measure.row import FAMILIES, Measure
-from entrepot.report.table import plain_table, print_fitting
-from entrepot.report.terminal import number
+from entrepot.report.single_file import check_path, write_whole
+from entrepot.report.table import number, plain_table, print_fitting
 
 SUFFIXES = (".parquet", ".csv", ".json")
 
@@ -111,10 +108,7 @@ def _about(item: Measured) -> str:
 
 def check_file(path: Path) -> None:
     """Raise OutputError, before anything is computed, where measures could not be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{path}: name a file that ends in {', '.join(SUFFIXES)}.")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file.")
+    check_path(path, SUFFIXES)
 
 
 def write_measurement(found: Measurement, path: Path) -> None:
@@ -124,20 +118,7 @@ def write_measurement(found: Measurement, path: Path) -> None:
     Raises OutputError.
     """
     check_file(path)
-    scratch = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".entrepot-")
-        os.close(handle)
-        _write(found, Path(scratch), path.suffix.lower())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
-        scratch = None
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from None
-    finally:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
+    write_whole(path, lambda scratch: _write(found, scratch, path.suffix.lower()))
 
 
 def _write(found: Measurement, path: Path, suffix: str) -> None:
