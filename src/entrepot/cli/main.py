@@ -1,4 +1,4 @@
-"""`entrepot`: measure, run, sweep, gradient, response, compare, validate, scenarios, elasticities, world."""
+"""`entrepot`: measure, profile, run, sweep, gradient, response, compare, validate and more."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from entrepot.cli.options import (
     question,
 )
 from entrepot.cli.output import JsonFlag, console, print_json
+from entrepot.cli.profile import profile_command
 from entrepot.cli.sweep import sweep_command
 from entrepot.core.errors import EntrepotError, ScenarioError
 
@@ -43,6 +44,7 @@ app.add_typer(shape.app, name="world")
 app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("measure")(measure_command)
+app.command("profile")(profile_command)
 app.command("sweep")(sweep_command)
 app.command("elasticities")(elasticities_command)
 app.command("robustness")(robustness.robustness_command)

@@ -12,6 +12,7 @@ from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.report import charts
 from entrepot.report.chart_base import figure, minus
 from entrepot.report.html import page
+from entrepot.report.table import listing
 from entrepot.report.terminal import CLOSURES
 from entrepot.results.tables import (
     UNITS,
@@ -165,11 +166,7 @@ def _listed(names: Sequence[str], words: Mapping[str, str], kind: str) -> str:
     words = {**words, "all": f"all {kind}"}
     inside = [words.get(n, n) for n in names if not n.startswith("!")] or [words["all"]]
     outside = [words.get(n[1:].strip(), n[1:]) for n in names if n.startswith("!")]
-    return _and(inside) + (f" except {_and(outside)}" if outside else "")
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return listing(inside) + (f" except {listing(outside)}" if outside else "")
 
 
 # --- the answer --------------------------------------------------------------------------------
@@ -220,7 +217,7 @@ def _off_map(rows: Sequence[Row], most: int = 8) -> str:
     shown = [f"{r['name']} {figure(r['welfare_pct'])} %" for r in rows[:most]]
     if len(rows) > most:
         shown.append(f"{len(rows) - most} more (see the table)")
-    return _and(shown) if shown else ""
+    return listing(shown) if shown else ""
 
 
 def _moves(value: float) -> str:

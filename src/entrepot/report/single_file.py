@@ -18,7 +18,7 @@ def check_path(path: Path, suffixes: Sequence[str]) -> None:
         raise OutputError(f"{path} is a folder; name a file.")
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write to a scratch file beside the target, which then takes its place.
 
     Nothing is left when it fails. Raises OutputError.
