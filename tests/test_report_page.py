@@ -12,8 +12,10 @@ import pytest
 
 import entrepot as ep
 from entrepot.report import charts
-from entrepot.report.charts import class_breaks, classes, figure, land_areas
-from entrepot.report.page import change_words, embed_json, report_page
+from entrepot.report.chart_base import figure
+from entrepot.report.charts import class_breaks, classes, land_areas
+from entrepot.report.html import embed_json
+from entrepot.report.page import change_words, report_page
 from entrepot.results.tables import group_rows, region_rows, sector_rows
 from entrepot.scenario.model import Change, Scenario
 from worlds import random_world
@@ -321,9 +323,9 @@ def test_vendored_library_is_what_vl_convert_makes():
     import altair
     import vl_convert
 
-    from entrepot.report.page import _library
+    from entrepot.report.html import library
 
     assert altair.SCHEMA_VERSION.startswith("v6.")
     if not version("vl-convert-python").startswith("1.9.0"):
         pytest.skip("made with vl-convert-python 1.9.0")
-    assert _library() == vl_convert.javascript_bundle()
+    assert library() == vl_convert.javascript_bundle()

@@ -57,6 +57,8 @@ _HOME = {
     "compare": "entrepot.results.compare",
     "robustness": "entrepot.results.robustness",
     "write_result": "entrepot.report.write",
+    "profile": "entrepot.measure.profile",
+    "Profile": "entrepot.measure.profile",
     "EntrepotError": "entrepot.core.errors",
 }
 
@@ -65,6 +67,8 @@ __all__ = [*sorted(_HOME), "__version__"]
 if TYPE_CHECKING:
     from entrepot import measure as measure
     from entrepot.core.errors import EntrepotError as EntrepotError
+    from entrepot.measure.profile import Profile as Profile
+    from entrepot.measure.profile import profile as profile
     from entrepot.report.write import write_result as write_result
     from entrepot.results.compare import compare as compare
     from entrepot.results.linear import gradient_of as gradient_of

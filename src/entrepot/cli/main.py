@@ -29,6 +29,7 @@ from entrepot.cli.options import (
     question,
 )
 from entrepot.cli.output import JsonFlag, console, print_json
+from entrepot.cli.profile import profile_command
 from entrepot.cli.sweep import sweep_command
 from entrepot.cli.years import years_command
 from entrepot.core.errors import EntrepotError, ScenarioError
@@ -46,6 +47,7 @@ app.command("gradient")(linear.gradient_command)
 app.command("response")(linear.response_command)
 app.command("measure")(measure_command)
 app.command("years")(years_command)
+app.command("profile")(profile_command)
 app.command("sweep")(sweep_command)
 app.command("elasticities")(elasticities_command)
 app.command("robustness")(robustness.robustness_command)

@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from entrepot.catalogues import economies
 from entrepot.equilibrium.path import PATH_TERMS
 from entrepot.equilibrium.welfare import SPLIT_TERMS
-from entrepot.report.terminal import number
+from entrepot.report.chart_base import GAIN, LOSS, Row, Spec, figure, minus
 from entrepot.results.tables import volumes
 
 if TYPE_CHECKING:
     from entrepot.results.run import Result
 
 Array = NDArray[np.float64]
-Row = dict[str, Any]
-Spec = dict[str, Any]
 
-GAIN, LOSS, NEUTRAL = "#1f6fb2", "#b85c00", "#d6d7d4"
 DIVERGING = (
     "#6b2c00", "#a84f00", "#d98032", "#f0b272", "#fadfc0",
     "#f4f3ee",
@@ -47,47 +44,6 @@ TERM_COLOURS = {
 ALL_BARS, END_BARS, MOVERS, CELLS = 25, 12, 15, 25
 SMALL_KM2 = 12_000
 MAP_FORMAT = {"type": "topojson", "feature": "countries"}
-FONT = (
-    "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Helvetica, Arial, system-ui, sans-serif"
-)
-CONFIG: Spec = {
-    "font": FONT,
-    "background": "transparent",
-    "view": {"stroke": None},
-    "scale": {"invalid": {"color": {"value": NEUTRAL}}},
-    "axis": {
-        "labelColor": "#3b4248",
-        "titleColor": "#5b646b",
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "domain": False,
-        "ticks": False,
-        "gridColor": "#e6e8e6",
-        "labelLimit": 170,
-        "labelPadding": 5,
-    },
-    "legend": {
-        "labelColor": "#3b4248",
-        "titleColor": "#5b646b",
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "labelLimit": 330,
-        "titleLimit": 500,
-        "columns": 4,
-    },
-}
-
-
-def minus(text: str) -> str:
-    """A figure with the true minus sign."""
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def figure(value: float | None, digits: int = 3, sign: bool = True) -> str:
-    """A figure for the page, as in the terminal but with the true minus sign."""
-    return minus(number(value, digits, sign))
 
 
 def map_layer() -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from entrepot.report.table import plain_table
-from entrepot.report.terminal import number
+from entrepot.report.table import number, plain_table
 from entrepot.results.compare import Comparison
 
 

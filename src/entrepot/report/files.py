@@ -21,7 +21,7 @@ def check_file(path: Path, suffixes: Sequence[str] = TABLES) -> None:
 
 
 def write_whole(
-    path: Path, put: Callable[[Path, str], None], suffixes: Sequence[str] = TABLES
+    path: Path, put: Callable[[Path, str], object], suffixes: Sequence[str] = TABLES
 ) -> None:
     """Have `put` write a scratch file (given with the suffix asked for), then move it into place.
 

@@ -8,8 +8,7 @@ from rich.markup import escape
 
 from entrepot.core.labels import some
 from entrepot.equilibrium.world_response import DIRECTIONS
-from entrepot.report.table import plain_table
-from entrepot.report.terminal import number
+from entrepot.report.table import number, plain_table
 from entrepot.results.linear import GradientTable, ResponseTable
 from entrepot.results.run import Result
 from entrepot.results.tables import assumption_rows

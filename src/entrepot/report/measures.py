@@ -14,8 +14,7 @@ from rich.markup import escape
 from entrepot.measure.measurement import Measured, Measurement
 from entrepot.measure.row import FAMILIES, Measure
 from entrepot.report.files import write_whole
-from entrepot.report.table import plain_table, print_fitting
-from entrepot.report.terminal import number
+from entrepot.report.table import number, plain_table, print_fitting
 
 
 def digits(unit: str, values: Any) -> int:

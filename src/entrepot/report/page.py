@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +10,9 @@ import numpy as np
 from entrepot.catalogues import economies, economy_names, groups
 from entrepot.equilibrium.welfare import SPLIT_TERMS
 from entrepot.report import charts
-from entrepot.report.charts import figure, minus
+from entrepot.report.chart_base import figure, minus
+from entrepot.report.html import page
+from entrepot.report.table import listing
 from entrepot.report.terminal import CLOSURES
 from entrepot.results.tables import (
     UNITS,
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-FOLDER = files("entrepot.report")
 INSTRUMENT_WORDS = {
     "tariff": "Import tariff",
     "export_tax": "Export tax",
@@ -82,94 +78,24 @@ CARD_GROUPS = ("world", "members", "others", "least_developed")
 
 
 def report_page(result: Result) -> str:
-    """The report as one HTML text that needs nothing else.
+    """The report as one HTML text that needs nothing else (see `html.page`).
 
-    Vega and the chart data are inside; a content security policy that allows
-    only the page's own scripts, by hash, keeps out both the network and any
-    script hidden in a name. Text from the scenario and the world is escaped.
-    The same result gives the same text.
+    Text from the scenario and the world is escaped. The same result gives the same text.
     """
     rows = region_rows(result)
-    scripts = {"library": _library(), "script": _template_text("page.js")}
-    specs = charts.chart_specs(result, rows)
-    return str(
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            **_question(result),
-            **_answer(result),
-            **_tables(result, rows),
-            **_method(result),
-            css=_markup(_template_text("page.css")),
-            policy=_policy(scripts.values()),
-            library=_markup(scripts["library"]),
-            script=_markup(scripts["script"]),
-            charts=list(specs),
-            specs=_markup(embed_json(specs)),
-            config=_markup(embed_json(charts.CONFIG)),
-            off_map=_off_map(charts.off_map(rows)),
-            deficits_end=result.deficit_part is not None,
-            some_named=0 < int(result.lowered.named.sum()) < len(rows),
-            movers=min(charts.MOVERS, len(rows)),
-            all_shown=len(rows) <= charts.CELLS,
-            licences=(FOLDER / "data" / "LICENSE-vega.txt").read_text(encoding="utf-8"),
-        )
+    return page(
+        "page.html.j2",
+        charts.chart_specs(result, rows),
+        **_question(result),
+        **_answer(result),
+        **_tables(result, rows),
+        **_method(result),
+        off_map=_off_map(charts.off_map(rows)),
+        deficits_end=result.deficit_part is not None,
+        some_named=0 < int(result.lowered.named.sum()) < len(rows),
+        movers=min(charts.MOVERS, len(rows)),
+        all_shown=len(rows) <= charts.CELLS,
     )
-
-
-# --- safe embedding ----------------------------------------------------------------------------
-
-
-def embed_json(data: Any) -> str:
-    """JSON for a script element: no character in it can end the element or start a comment."""
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _markup(text: str) -> Any:
-    """Text of our own, or made safe, that the template must not escape."""
-    from markupsafe import Markup
-
-    return Markup(text)  # noqa: S704
-
-
-def _policy(scripts: Any) -> str:
-    """Content security policy: these scripts only, and nothing from the network."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
-        for s in scripts
-    )
-    return (
-        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-
-
-@cache
-def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed in one script (see data/LICENSE-vega.txt)."""
-    return (FOLDER / "data" / "vega-bundle.js").read_text(encoding="utf-8")
-
-
-def _template_text(name: str) -> str:
-    return (FOLDER / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Any:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template_text),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": figure, "minus": minus}
-    return environment
 
 
 # --- the question ------------------------------------------------------------------------------
@@ -240,11 +166,7 @@ def _listed(names: Sequence[str], words: Mapping[str, str], kind: str) -> str:
     words = {**words, "all": f"all {kind}"}
     inside = [words.get(n, n) for n in names if not n.startswith("!")] or [words["all"]]
     outside = [words.get(n[1:].strip(), n[1:]) for n in names if n.startswith("!")]
-    return _and(inside) + (f" except {_and(outside)}" if outside else "")
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return listing(inside) + (f" except {listing(outside)}" if outside else "")
 
 
 # --- the answer --------------------------------------------------------------------------------
@@ -295,7 +217,7 @@ def _off_map(rows: Sequence[Row], most: int = 8) -> str:
     shown = [f"{r['name']} {figure(r['welfare_pct'])} %" for r in rows[:most]]
     if len(rows) > most:
         shown.append(f"{len(rows) - most} more (see the table)")
-    return _and(shown) if shown else ""
+    return listing(shown) if shown else ""
 
 
 def _moves(value: float) -> str:

@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from entrepot.core.labels import some
-from entrepot.report.table import plain_table
-from entrepot.report.terminal import number
+from entrepot.report.table import number, plain_table
 from entrepot.results.robustness import SAID, Robustness
 
 HEADINGS = {"world": "world", "members": "economies named", "others": "all others"}

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from entrepot.report.table import plain_table, print_fitting
-from entrepot.report.terminal import number, world_facts
+from entrepot.report.table import number, plain_table, print_fitting
+from entrepot.report.terminal import world_facts
 from entrepot.results.sweep import SweepResult
 from entrepot.results.sweep_tables import summary
 from entrepot.results.tables import world_limits

@@ -1,13 +1,27 @@
-"""The one table style of the terminal."""
+"""The one table style of the terminal, and its figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+
+def number(value: float | None, digits: int = 2, sign: bool = True) -> str:
+    """A figure for a table: thousands separated, sign shown, absent as a dot."""
+    if value is None:
+        return "."
+    if abs(value) < 0.5 * 10**-digits:
+        return f"{0:.{digits}f}"
+    return f"{value:{'+' if sign else ''},.{digits}f}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def plain_table(title: str | None, columns: Iterable[tuple[str, bool]]) -> Table:

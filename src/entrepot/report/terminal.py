@@ -11,7 +11,7 @@ from rich.table import Table
 
 from entrepot.equilibrium.path import PATH_TERMS
 from entrepot.equilibrium.welfare import SPLIT_TERMS
-from entrepot.report.table import plain_table, print_fitting
+from entrepot.report.table import number, plain_table, print_fitting
 from entrepot.results.run import Result
 from entrepot.results.tables import (
     assumption_rows,
@@ -40,15 +40,6 @@ OF_WHICH_DEFICITS = (
     "Of which deficits: what ending every trade deficit and surplus does by itself, without the "
     "changes asked about; the rest of real income is due to them."
 )
-
-
-def number(value: float | None, digits: int = 2, sign: bool = True) -> str:
-    """A figure for a table: thousands separated, sign shown, absent as a dot."""
-    if value is None:
-        return "."
-    if abs(value) < 0.5 * 10**-digits:
-        return f"{0:.{digits}f}"
-    return f"{value:{'+' if sign else ''},.{digits}f}"
 
 
 def print_result(console: Console, result: Result) -> None:

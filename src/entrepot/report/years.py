@@ -11,8 +11,7 @@ from rich.markup import escape
 from entrepot.measure.years import Rows
 from entrepot.report.files import write_whole
 from entrepot.report.measures import digits
-from entrepot.report.table import plain_table, print_fitting
-from entrepot.report.terminal import number
+from entrepot.report.table import number, plain_table, print_fitting
 
 
 def print_rows(console: Console, rows: Rows, most: int) -> None:

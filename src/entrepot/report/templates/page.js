@@ -70,10 +70,10 @@
     });
   });
   var find = document.getElementById("find");
-  find.addEventListener("input", function () {
+  if (find) { find.addEventListener("input", function () {
     var word = find.value.trim().toLowerCase();
     for (var row of document.getElementById("region-table").tBodies[0].rows) {
       row.hidden = !(row.cells[0].textContent + " " + row.cells[1].textContent).toLowerCase().includes(word);
     }
-  });
+  }); }
 })();
