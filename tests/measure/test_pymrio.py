@@ -1,8 +1,4 @@
-"""Footprints beside pymrio's, on the same table.
-
-Runs where pymrio (LGPL) is installed; it brings a hundred megabytes of its own, so the
-development group does not ask for it: `pip install pymrio==0.7.0`.
-"""
+"""Footprints beside pymrio's, on the same table (pymrio is for development only: LGPL)."""
 
 import warnings
 
