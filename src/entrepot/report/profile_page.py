@@ -160,8 +160,12 @@ def titles(p: Profile) -> dict[str, str]:
         "participation": f"{percent(taking.value)} of its exports cross more than one border",
         "decomposition": f"{percent(share.value)} of its exports is its own value added",
         "positions": "How far its sectors lie from final use, and from primary inputs",
-        "buyers": f"{buyer[0].name} finally pays for most of what it exports" if buyer else "",
-        "suppliers": f"{seller[0].name} earns most of what it buys abroad" if seller else "",
+        "buyers": f"{buyer[0].name} pays more of its exported value added than any other"
+        if buyer
+        else "",
+        "suppliers": f"{seller[0].name} earns more of its purchases abroad than any other"
+        if seller
+        else "",
         "inputs": f"{percent(hidden.value)} of the production behind its output is hidden exposure; "
         f"the largest input is {names[first[0].product]} of {labels[first[0].partner]}"
         if first

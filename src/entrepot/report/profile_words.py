@@ -140,8 +140,8 @@ def partners(p: Profile) -> str:
     """Who buys and who supplies, gross and by value added."""
     lines = []
     for verb, gross, value in (
-        ("buys most of its exports", "exports", "value_added_exports"),
-        ("supplies most of its imports", "imports", "value_added_imports"),
+        ("is the largest buyer of its exports", "exports", "value_added_exports"),
+        ("is the largest supplier of its imports", "imports", "value_added_imports"),
     ):
         first, second = largest(p.partners, gross, 1), largest(p.partners, value, 1)
         if not first or not second:
@@ -151,7 +151,7 @@ def partners(p: Profile) -> str:
         lines.append(
             f"{first[0].name} {verb} ({amounts[0]} million USD); by value added it is "
             + (
-                f"{second[0].name}, which {how} most ({amounts[1]} million USD)."
+                f"{second[0].name}, which {how} more than any other ({amounts[1]} million USD)."
                 if second[0].code != first[0].code
                 else f"also first ({amounts[1]} million USD)."
             )
@@ -173,7 +173,7 @@ def dependence(p: Profile) -> str:
     top = largest(p.partners, "inputs", 1)
     if top:
         text += (
-            f"Most of it is made in {top[0].name}: {percent(top[0].inputs)}, of which "
+            f"The largest part of it is made in {top[0].name}: {percent(top[0].inputs)}, of which "
             f"{percent(top[0].inputs_hidden)} hidden. "
         )
     if p.inputs:
