@@ -16,6 +16,7 @@ _HOME = {
     "structural_decomposition": "structural",
     "take": "measurement",
     "take_years": "years",
+    "three_lenses": "lenses",
     "value_chains": "chains",
 }
 

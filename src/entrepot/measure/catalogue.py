@@ -18,6 +18,7 @@ from entrepot.measure import (
     gross_trade,
     hubs,
     intensity,
+    lenses,
     market_access,
     markets,
     networks,
@@ -49,6 +50,7 @@ MODULES = (
     suppliers,
     markets,
     withdrawal,
+    lenses,
     networks,
 )
 
