@@ -378,7 +378,10 @@ def test_stocks_drawn_of_what_nobody_makes(n):
     a = accounts_of(world)
     assert a.idle.tolist() == [1]
     for row in measures().values():
-        if row.family in ("dependence", "circuits", "content") and row.takes != "an economy":
+        if row.family in ("dependence", "circuits", "content") and row.takes not in (
+            "economy",
+            "rule",
+        ):
             name = f"{row.name}:value_added" if row.takes else row.name
             assert not np.isinf(take(a, name).items[0].values).any()
     made = world.x > 0

@@ -2,7 +2,7 @@
 
 import plain_trade as reference
 import pytest
-from test_measures import table
+from test_product_measures import table
 
 from entrepot.core.errors import DataError
 from entrepot.products.churn import churn, churn_summary
