@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entrepot.core.tables import Array
-from entrepot.measure.accounts import Accounts
+from entrepot.measure.accounts import Accounts, share
 from entrepot.measure.agreement import Agreement, agreement
 from entrepot.measure.decomposition import needs_inverse
 from entrepot.measure.extraction import extract_nodes
@@ -56,7 +56,7 @@ def reliance_by_node(a: Accounts) -> Array:
     output = np.where(a.home, a.made[:, None], 0.0)
     behind = a.sales(output) - output
     others = behind.sum(1) - a.own(behind)
-    return np.where(a.made > 0, others / others.sum(), np.nan)
+    return np.where(a.made > 0, share(others, others.sum()), np.nan)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -151,7 +151,7 @@ ROWS = (
         "The share of all production behind other economies' output, through every tier of suppliers, "
         "that is made by an industry of an economy.",
         reliance,
-        absent=NO_OUTPUT,
+        absent=f"{NO_OUTPUT}, or no economy uses another's inputs",
     ),
     Measure(
         "single_points_of_failure",
