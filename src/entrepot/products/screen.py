@@ -31,6 +31,8 @@ SOURCE = "European Commission (2021), SWD(2021) 352"
 class Thresholds:
     """What counts as dependent: all three indicators above these; and where they are from.
 
+    0.4 and 1 are as secondary sources quote the Commission; 0.5 for `outside` was
+    not seen at its source.
     `least_covered` is ours: below this share of value with a quantity, an
     indicator in quantity is absent.
     """
