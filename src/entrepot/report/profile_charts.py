@@ -346,7 +346,7 @@ def inputs(p: Profile) -> Spec | None:
         "type": "nominal",
         "sort": list(dict.fromkeys(sectors[c.product] for c in p.heat)),
         "title": None,
-        "axis": {"orient": "top", "labelAngle": -40, "labelAlign": "left", "labelLimit": 150},
+        "axis": {"orient": "top", "labelAngle": -70, "labelAlign": "left", "labelLimit": 110},
     }
     cells = {
         "mark": {"type": "rect", "stroke": "#ffffff", "strokeWidth": 1},

@@ -160,10 +160,10 @@ def titles(p: Profile) -> dict[str, str]:
         "participation": f"{percent(taking.value)} of its exports cross more than one border",
         "decomposition": f"{percent(share.value)} of its exports is its own value added",
         "positions": "How far its sectors lie from final use, and from primary inputs",
-        "buyers": f"{buyer[0].name} pays more of its exported value added than any other"
+        "buyers": f"Largest final buyer: {buyer[0].name}"
         if buyer
         else "",
-        "suppliers": f"{seller[0].name} earns more of its purchases abroad than any other"
+        "suppliers": f"Largest supplier by value added: {seller[0].name}"
         if seller
         else "",
         "inputs": f"{percent(hidden.value)} of the production behind its output is hidden exposure; "
