@@ -160,12 +160,8 @@ def titles(p: Profile) -> dict[str, str]:
         "participation": f"{percent(taking.value)} of its exports cross more than one border",
         "decomposition": f"{percent(share.value)} of its exports is its own value added",
         "positions": "How far its sectors lie from final use, and from primary inputs",
-        "buyers": f"Largest final buyer: {buyer[0].name}"
-        if buyer
-        else "",
-        "suppliers": f"Largest supplier by value added: {seller[0].name}"
-        if seller
-        else "",
+        "buyers": f"Largest final buyer: {buyer[0].name}" if buyer else "",
+        "suppliers": f"Largest supplier by value added: {seller[0].name}" if seller else "",
         "inputs": f"{percent(hidden.value)} of the production behind its output is hidden exposure; "
         f"the largest input is {names[first[0].product]} of {labels[first[0].partner]}"
         if first
