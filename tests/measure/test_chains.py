@@ -309,3 +309,26 @@ def test_names_and_units_are_told():
     assert found["DVA"].attrs["unit"] == "million USD"
     assert dict(found.sizes) == {"sector": 2, "partner": 3}
     assert Sector("1", "one").code in found.sector.values
+
+
+def test_accounts_are_not_regrouped_in_silence():
+    a = accounts_of(reference_world())
+    assert accounts_of(a) is a
+    for ask in (
+        lambda: ep.measure.value_chains(a, "A", together={"G": ["A", "B"]}),
+        lambda: take(a, "gross_exports", together={"G": ["A", "B"]}),
+        lambda: take(a, "gross_exports", level="economy"),
+        lambda: ep.profile(a, "A", together={"G": ["A", "B"]}),
+    ):
+        with pytest.raises(MeasureError, match="already"):
+            ask()
+    with pytest.raises(MeasureError, match="name one economy"):
+        ep.measure.value_chains(a, ["A"])
+    with pytest.raises(MeasureError, match="at least one measure"):
+        take(a, [])
+    assert take(a, ["gross_exports", "gross_exports"]).names == ("gross_exports",)
+
+
+def test_a_group_of_regions_says_who_is_here():
+    world = replace(full_world(1, 3, 2), regions=("DEU", "FRA", "CHN"), satellites={})
+    assert "2 of 27 members" in take(world, "gross_exports", regions=["eu27"]).notes[0]

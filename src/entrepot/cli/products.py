@@ -48,7 +48,16 @@ DigitsOption = Annotated[
 
 # What a terminal has room for; --json and --out have every column.
 BRIEF = (
-    *("buyer", "product", "imports", "cdi1_value", "cdi2_value", "cdi3_value", "dependent"),
+    *(
+        "buyer",
+        "product",
+        "imports",
+        "cdi1_value",
+        "cdi2_value",
+        "cdi3_value",
+        "dependent",
+        "quantity_note",
+    ),
     *("capacity", "main_supplier", "main_share", "value_note"),
 )
 

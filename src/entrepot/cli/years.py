@@ -26,11 +26,9 @@ def years_command(
         typer.Option("--change", help="What each part adds to the log change of its total."),
     ] = False,
     first: Annotated[
-        int | None, typer.Option("--from", help="First year of a change; the first there is.")
+        int | None, typer.Option("--from", help="First year; the first there is.")
     ] = None,
-    last: Annotated[
-        int | None, typer.Option("--to", help="Last year of a change; the last there is.")
-    ] = None,
+    last: Annotated[int | None, typer.Option("--to", help="Last year; the last there is.")] = None,
     region: Annotated[
         str | None, typer.Option(help="Economies or groups to keep, by commas; all when absent.")
     ] = None,
@@ -64,7 +62,7 @@ def years_command(
     elif change:
         rows = change_rows(series, names(what or ""), first, last, kept, **shape)
     else:
-        rows = year_rows(series, names(what or ""), kept, **shape)
+        rows = year_rows(series, names(what or ""), first, last, kept, **shape)
     if out is not None:
         write_rows(rows, out)
     if as_json:

@@ -109,6 +109,10 @@ class Accounts:
 
     def position(self, economy: str) -> int:
         """Position of an economy; raises MeasureError with a did-you-mean."""
+        if not isinstance(economy, str):
+            raise MeasureError(
+                f"{economy!r} is no code; name one economy, as {self.economies[0]!r}."
+            )
         if economy in self.economies:
             return self.economies.index(economy)
         for use in self.groups:
@@ -311,6 +315,14 @@ class Accounts:
             "(`entrepot world check`), or aggregate them."
         )
 
+    def told(self, use: GroupUse) -> str:
+        """Who of a group is here and who is not, in a sentence."""
+        here, gone = len(use.present), len(use.absent)
+        return (
+            f"{use.label} as of {use.as_of}: {here} of {here + gone} members are separate in "
+            f"{self.world.name}" + (f"; not {', '.join(use.absent)}." if gone else ".")
+        )
+
     def name(self, node: int) -> str:
         """`region sector` of a node."""
         return self.world.node_names[self.order[node]]
@@ -346,7 +358,7 @@ def share(part: Array, of: Array) -> Array:
 
 
 def accounts_of(
-    world: World,
+    world: World | Accounts,
     level: Level = "region",
     together: Together = None,
 ) -> Accounts:
@@ -360,9 +372,17 @@ def accounts_of(
         name to codes of regions (or of economies, at that level). Trade inside
         each is no longer an export.
 
-    Raises MeasureError where codes are unknown, or stand in two groups.
+    Accounts given are returned as they are. Raises MeasureError where codes are
+    unknown, or stand in two groups, and where Accounts are to be regrouped.
 
     """
+    if isinstance(world, Accounts):
+        if level != "region" or together:
+            raise MeasureError(
+                "these are accounts of economies already: say level and together where they are made, "
+                "in accounts_of(world, ...)."
+            )
+        return world
     if level not in get_args(Level):
         raise MeasureError(f"the level is {level!r}; region or economy was expected.")
     of = list(world.regions)

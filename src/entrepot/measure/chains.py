@@ -111,7 +111,7 @@ def value_chains(
     """
     import xarray as xr
 
-    a = world if isinstance(world, Accounts) else accounts_of(world, level, together)
+    a = accounts_of(world, level, together)
     place = None if exporter is None else a.position(exporter)
     terms = decomposed(a, perspective, approach)
     arrays = {"exports": a.exports} | {name: getattr(terms, name) for name in TERMS}

@@ -36,7 +36,7 @@ def systemic_risk_by_node(a: Accounts, rule: str) -> Array:
 
 
 def extraction_by_node(a: Accounts) -> Array:
-    """Value added that the rest loses when a node is extracted, over the world's (N,).
+    """Primary inputs that the rest loses when a node is extracted, over the world's (N,).
 
     Complete extraction (Dietzenbacher & Lahr 2013), all nodes from one inverse.
     NaN without output.
@@ -123,7 +123,7 @@ ROWS = (
         "The share of the world's output at risk when an industry of an economy stops: its buyers lack "
         "inputs, its suppliers lack orders, and so on. Suppliers of the same sector elsewhere replace "
         "it as far as their market shares go. Which inputs nothing works without is an assumption: "
-        "goods (the default), all or none.",
+        "goods (the default), all or none; none is not always the least.",
         systemic_risk,
         absent=NO_OUTPUT,
         takes="rule",
@@ -136,7 +136,7 @@ ROWS = (
         "share",
         ("region", "sector"),
         "Dietzenbacher & Lahr (2013): complete hypothetical extraction",
-        "The value added that all other industries of the world would lose, over the world's value added, "
+        "The income (value added and taxes on inputs) that all others would lose, over the world's income, "
         "were an industry of an economy taken out of the table and nothing put in its place.",
         extraction,
         absent=NO_OUTPUT,

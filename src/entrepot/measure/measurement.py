@@ -14,6 +14,7 @@ from entrepot.core.tables import Array
 from entrepot.measure.accounts import Accounts, Level, Together, accounts_of
 from entrepot.measure.catalogue import named
 from entrepot.measure.row import SATELLITE_UNIT, Measure
+from entrepot.world.groups import group_use
 from entrepot.world.world import World
 
 if TYPE_CHECKING:
@@ -192,8 +193,10 @@ def take(
     does not carry a satellite that a measure needs.
 
     """
-    a = world if isinstance(world, Accounts) else accounts_of(world, level, together)
-    asked = [named(name) for name in ([what] if isinstance(what, str) else what)]
+    a = accounts_of(world, level, together)
+    asked = [named(name) for name in dict.fromkeys([what] if isinstance(what, str) else what)]
+    if not asked:
+        raise MeasureError("name at least one measure; `entrepot measure list` lists them.")
     for row, _ in asked:
         if row.needs and row.needs not in a.world.satellites:
             raise MeasureError(
@@ -207,7 +210,12 @@ def take(
         if kept is not None and "region" in row.dims:
             item = item.only("region", kept)
         items.append(item)
-    return Measurement(tuple(items), a.world, notes(a))
+    uses = [
+        group_use(a.world, name)
+        for name in regions or ()
+        if name in groups() and name not in a.economies
+    ]
+    return Measurement(tuple(items), a.world, (*map(a.told, uses), *notes(a)))
 
 
 def chosen(a: Accounts, names: Sequence[str]) -> tuple[str, ...]:
@@ -254,12 +262,7 @@ def _satellite_unit(a: Accounts, name: str) -> str:
 
 def notes(a: Accounts) -> tuple[str, ...]:
     """What a reader must know of these accounts, in sentences."""
-    out = [
-        f"{use.label} as of {use.as_of}: {len(use.present)} of {len(use.present) + len(use.absent)} "
-        f"members are separate in {a.world.name}"
-        + (f"; not {', '.join(use.absent)}." if use.absent else ".")
-        for use in a.groups
-    ]
+    out = [a.told(use) for use in a.groups]
     if a.idle.size:
         names = ", ".join(a.name(i) for i in a.idle[:5])
         more = f" and {a.idle.size - 5} more" if a.idle.size > 5 else ""

@@ -252,7 +252,10 @@ def profile(
     whatever the measures raise.
 
     """
-    a = world if isinstance(world, Accounts) else _accounts(world, economy, level, together)
+    if isinstance(world, Accounts):
+        a = accounts_of(world, level, together)
+    else:
+        a = _accounts(world, economy, level, together)
     if economy not in a.economies:
         if any(economy in use.present for use in a.groups):
             a.position(economy)  # says which group holds it
@@ -323,7 +326,12 @@ def _accounts(world: World, economy: str, level: Level, together: Together) -> A
 def _names(a: Accounts) -> dict[str, str]:
     """Names of the economies as in the data source, groups by their labels."""
     known = economy_names(a.economies) | dict(a.world.region_names)
-    labels = {use.name: use.label for use in a.groups}
+    labels = {
+        use.name: use.label
+        if not use.absent
+        else f"{use.label}, {len(use.present)} of {len(use.present) + len(use.absent)} members"
+        for use in a.groups
+    }
     labels |= {e: groups()[e]["label"] for e in a.economies if e in groups() and e not in known}
     return {code: labels.get(code, known.get(code, code)) for code in a.economies}
 

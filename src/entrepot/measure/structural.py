@@ -66,8 +66,7 @@ def structural_decomposition(
     """
     import xarray as xr
 
-    a = before if isinstance(before, Accounts) else accounts_of(before, level, together)
-    b = after if isinstance(after, Accounts) else accounts_of(after, level, together)
+    a, b = accounts_of(before, level, together), accounts_of(after, level, together)
     require_same("economies", a.economies, b.economies, MeasureError)
     require_same("regions", a.world.regions, b.world.regions)
     require_same("sectors", a.world.sector_codes, b.world.sector_codes)

@@ -176,7 +176,8 @@ ROWS = (
         "Dietzenbacher, van Burken & Kondo (2019), global extraction, for an economy",
         "The partner's industries stop, and who bought of it buys the same products of third economies "
         "in proportion to what they sell it already; final demand stays, the partner's own included. "
-        "Who gains the partner's sales, and who loses it as a buyer of inputs. A sale without another "
+        "The change of income (value added and taxes on inputs) of who gains the partner's sales, and of "
+        "who loses it as a buyer of inputs; the partner's own is lost. A sale without another "
         "supplier is lost.",
         extraction_with_replacement,
         takes="economy",

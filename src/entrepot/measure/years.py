@@ -132,12 +132,27 @@ class Rows:
 
 
 def year_rows(
-    series: Series, what: Sequence[str], regions: Sequence[str] | None = None, **shape: Any
+    series: Series,
+    what: Sequence[str],
+    first: int | None = None,
+    last: int | None = None,
+    regions: Sequence[str] | None = None,
+    **shape: Any,
 ) -> Rows:
-    """Measures, one row a cell and one column a year."""
+    """Measures, one row a cell and one column a year, of the years from first to last.
+
+    Raises MeasureError where there is none.
+    """
     import pandas as pd
 
-    found = take_years(series, what, regions=regions, **shape)
+    low = series.years[0] if first is None else first
+    high = series.years[-1] if last is None else last
+    asked = {year: load for year, load in series.loaders.items() if low <= year <= high}
+    if not asked:
+        raise MeasureError(
+            f"there is no year from {low} to {high}; there are {', '.join(map(str, series.years))}."
+        )
+    found = take_years(Series(asked), what, regions=regions, **shape)
     frames = []
     for name in next(iter(found.by_year.values())).names:
         values = found[name]

@@ -22,7 +22,7 @@ def digits(unit: str, values: Any) -> int:
     if unit == "million USD":
         largest = np.nanmax(np.abs(values), initial=0.0)
         return 0 if largest >= 1000 else 3
-    return 4 if unit == "share" else 3
+    return {"share": 4, "log change": 5, "rank": 1}.get(unit, 3)
 
 
 def print_catalogue(console: Console, rows: list[Measure]) -> None:
@@ -77,7 +77,9 @@ def _print_one(console: Console, item: Measured, most: int) -> None:
     keys = [d for d in dims if d != "term"]
     flat = lines.reshape(-1, lines.shape[-1])
     size = np.abs(np.nan_to_num(flat)).sum(1)
-    shown = np.argsort(-size, kind="stable")[:most]
+    ranked = item.unit == "rank"  # 1 comes first
+    order = np.where(np.isnan(flat[:, -1]), np.inf, flat[:, -1]) if ranked else -size
+    shown = np.argsort(order, kind="stable")[:most]
     table = plain_table(
         f"{item.measure.title} ({item.name})",
         [*((k, False) for k in keys), *((h, True) for h in heads)],
@@ -89,7 +91,8 @@ def _print_one(console: Console, item: Measured, most: int) -> None:
         table.add_row(*map(escape, words), *(_figure(item, v) for v in flat[place]))
     print_fitting(console, table, least=len(keys) + 1)
     if len(flat) > most:
-        console.print(f"The {most} largest of {len(flat):,}: --most, --region, --json or --out.")
+        which = "first" if ranked else "largest"
+        console.print(f"The {most} {which} of {len(flat):,}: --most, --region, --json or --out.")
     console.print(f"[dim]{escape(_about(item))}[/dim]", highlight=False)
 
 

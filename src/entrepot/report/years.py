@@ -23,7 +23,10 @@ def print_rows(console: Console, rows: Rows, most: int) -> None:
     numbers = [str(c) for c in frame if frame[c].dtype.kind == "f"]
     heads = [str(c) for c in frame]
     table = plain_table(None, [(head, head in numbers) for head in heads])
-    for row in rows.to_dict()["rows"][:most]:
+    lines = rows.to_dict()["rows"]
+    if rows.unit == "log change":
+        lines.sort(key=lambda row: -abs(row["log_change"] or 0.0))
+    for row in lines[:most]:
         places = digits(row.get("unit", rows.unit), frame[numbers].to_numpy())
         table.add_row(
             *(
